@@ -52,6 +52,7 @@ mod request;
 mod slirp4netns;
 #[cfg(test)]
 mod suite;
+mod tell;
 #[cfg(test)]
 #[path = "../tests/it/support/name_server.rs"]
 mod test_name_server;
@@ -69,3 +70,4 @@ pub(crate) use ports::unprivileged_port_start;
 pub(crate) use programs::Programs;
 pub(crate) use relay::{Doors, Spot};
 pub(crate) use request::Request;
+pub(crate) use tell::Tell;

@@ -1,15 +1,39 @@
-//! Giving a container another name: its link in `names/` is moved, then the new name is recorded in its directory.
+//! Giving a container another name: its link in `names/` is moved, then the new name is recorded in its directory, and
+//! in its leases, so that name servers of networks answer the new one.
 
 use super::{Container, Error, find, names};
+use crate::net;
+use crate::net::lease::{Lease, Owner};
+use crate::net::record::Networks;
 use crate::storage::Store;
 use crate::sys::fs;
 use crate::types::{ContainerId, Name};
 
 /// Moves the link of a container's name, in one step, and records the name.
 ///
-/// Fails if another container has the name; nothing has changed then. If the process is killed between the two steps,
-/// the container is found by its new name and shows the old one; renaming it again completes that.
+/// Fails if another container has the name; nothing has changed then. If the process is killed between the steps, the
+/// container is found by its new name and shows the old one; renaming it again completes that.
 pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Result<(), Error> {
+    record(store, container, name)?;
+    rename_leases(store, container)
+}
+
+/// Gives the container's leases its names. A monitor that writes one does that as well, under the network's lock.
+fn rename_leases(store: &Store, container: &Container) -> Result<(), Error> {
+    let config = container.directory.config()?;
+    let owner = Owner::container(&config.id);
+    let networks = Networks::of(store.root());
+    let mut all = config.network.bridges();
+    let renamed = all.try_for_each(|(network, endpoint)| {
+        let Some(network) = networks.lock(&network)? else { return Ok(()) };
+        network.leases_of(&owner)?.into_iter().try_for_each(|lease| {
+            network.update(&Lease { name: config.name.clone(), names: config.names_in(endpoint), ..lease })
+        })
+    });
+    Ok(renamed.map_err(net::Error::from)?)
+}
+
+fn record(store: &Store, container: &Container, name: &Name) -> Result<(), Error> {
     let old = names::link(store, &container.config.name);
     let new = names::link(store, name);
     let id = &container.config.id;

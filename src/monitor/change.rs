@@ -114,11 +114,22 @@ impl Target<'_> {
 
     /// Changes the networks of the container, in it and in its directory, or nothing. Returns the new place in one.
     pub(super) fn change_networks(&self, change: &NetworkChange) -> (Event, Option<Member>) {
-        let Some(init) = self.init else { return (answer(Err(Error::NoProgram)), None) };
+        let (AppliesTo::Running(_), Some(init)) = (self.applies_to, self.init) else {
+            return (answer(self.plan_networks(change)), None);
+        };
         match self.networks.change(Running { directory: self.directory, init }, change) {
             Ok(member) => (Event::Done, member),
             Err(report) => (Event::Failed(report), None),
         }
+    }
+
+    /// Changes the networks that the next run is in.
+    fn plan_networks(&self, change: &NetworkChange) -> Result<(), Error> {
+        if *change == NetworkChange::Reload {
+            return Err(Error::NoProgram);
+        }
+        let config = self.directory.config()?;
+        Ok(self.directory.write_updated(&config.reconnected(change)?)?)
     }
 
     fn set(&self, name: &str, from: &Limits, to: &Limits) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 
 use super::change::{AppliesTo, Target};
+use super::networks::has_helper;
 use super::parts::Parts;
 use super::program::AskedBy;
 use super::protocol::Event;
@@ -24,16 +25,13 @@ impl Parts {
         }
     }
 
-    fn begin_jobs(&mut self) {
-        while let Some(job) = self.worker.next() {
-            let applies_to = if self.program.is_running() {
-                AppliesTo::Running(self.program.cgroup())
-            } else if self.program.is_launched() || self.rule.is_pausing() {
-                AppliesTo::NextStart
-            } else {
-                // The program is being started, with the former limits.
-                self.refuse(job.connection, "the container's program does not run");
-                continue;
+    /// Begins the next change. While the program is being started, with what was there before, all wait.
+    pub(super) fn begin_jobs(&mut self) {
+        while self.program.is_launched() || self.rule.is_pausing() {
+            let Some(job) = self.worker.next() else { return };
+            let applies_to = match self.program.is_running() {
+                true => AppliesTo::Running(self.program.cgroup()),
+                false => AppliesTo::NextStart,
             };
             let target = Target {
                 directory: self.records.directory(),
@@ -51,7 +49,14 @@ impl Parts {
 
     /// Records the result of a job, answers its command, and begins the next.
     pub(super) fn finish_job(&mut self) {
-        let Some(Finished { job: Job { connection, task }, mut event, member }) = self.worker.finish() else { return };
+        let Some(Finished { job, was_running, mut event, member }) = self.worker.finish() else { return };
+        let has_failed = matches!((&job.task, &event), (Task::Network(_), Event::Failed(_)));
+        if was_running && has_failed && !self.program.is_running() {
+            // Perhaps because the program has ended meanwhile: it is a change for the next run.
+            self.worker.put_back(job);
+            return self.begin_jobs();
+        }
+        let Job { connection, task } = job;
         if event == Event::Done {
             let recorded = match &task {
                 Task::Pause => self.records.switch(Status::Running, Status::Paused).map_err(Report::from),
@@ -77,6 +82,11 @@ impl Parts {
         self.begin_jobs();
     }
 
+    /// Readable when the change that is being made is done; `None` if there is none.
+    pub(super) fn awaited_job(&self) -> Option<OwnedFd> {
+        self.worker.answer()?.try_clone_to_owned().ok()
+    }
+
     /// Adopts a change of the container's networks. If `hosts` or `resolv.conf` cannot be written, that is the error,
     /// and the change stays.
     fn adopt_networks(
@@ -85,9 +95,16 @@ impl Parts {
         member: Option<(Handover, Vec<OwnedFd>)>,
     ) -> Result<(), Report> {
         self.networks.adopt(change, member, self.records.init())?;
+        if !self.program.is_running() {
+            return Ok(());
+        }
         let state = self.networks.state_after(self.records.network());
         self.records.change_network(state)?;
         let config = self.records.config()?;
+        if !has_helper(&config) {
+            let spot = self.networks.spot(&config)?;
+            self.program.move_ports(spot, &|spot| self.networks.has(spot), &mut self.timers)?;
+        }
         Ok(self.networks.write_files(&config, self.records.directory())?)
     }
 

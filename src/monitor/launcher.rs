@@ -5,7 +5,6 @@
 //! the container cancels the launch.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,10 +116,11 @@ impl Launcher {
         oom_killed
     }
 
-    /// Adopts what `update` has changed since the last launch.
+    /// Adopts what was changed since the last launch: what `update` changes, networks, the name.
     pub(super) fn take_changes(&mut self) {
         let Ok(config) = self.start.directory.config() else { return };
         self.start.extras = plan::extras(&config);
+        self.start.config.name.clone_from(&config.name);
         if let Some(process) = self.start.spec.process_mut() {
             plan::adopt_env(process, &self.start.config.env, &config.env);
             self.start.secret_variables.add_to(process);
@@ -234,8 +234,7 @@ impl Launcher {
     /// own is made elsewhere.
     fn cgroup_of_pod(&self) -> Result<Option<cgroup::Own>, Error> {
         let Some(pod) = &self.start.config.pod else { return Ok(None) };
-        let all = self.start.directory.path().parent().unwrap_or(Path::new("/"));
-        let directory = ContainerDir::new(all.join(pod.id.as_str()));
+        let directory = self.directory_of(&pod.id);
         let state = directory.state().ok();
         let Some(path) = state.as_ref().and_then(|state| pod_cgroup(state.cgroup.as_deref()?, &pod.id)) else {
             return Ok(None);
@@ -288,10 +287,14 @@ impl Launcher {
         config.auto_remove && config.mounts.is_empty() && config.root_directory.is_none() && !self.start.is_tied
     }
 
+    /// The directory of another container. This one's may be elsewhere: a build's.
+    fn directory_of(&self, id: &ContainerId) -> ContainerDir {
+        ContainerDir::new(self.start.networks.root().join("containers").join(id.as_str()))
+    }
+
     /// The init of another container, whose namespaces this one has. It may have been started again since the last run.
     fn init_of(&self, id: &ContainerId) -> Result<OwnedFd, Error> {
-        let all = self.start.directory.path().parent().unwrap_or(Path::new("/"));
-        let state = ContainerDir::new(all.join(id.as_str())).state().ok();
+        let state = self.directory_of(id).state().ok();
         let init = state.and_then(|state| state.init).filter(ProcessId::is_alive);
         let found = init.and_then(|init| {
             let pidfd = process::open_pidfd(init.pid).ok()?;

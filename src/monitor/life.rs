@@ -169,10 +169,11 @@ impl<'a> Life<'a> {
             self.server.parts.chronicle.ended(record.code, false, false);
             self.server.parts.tell_end_of_run(record.code);
             self.server.parts.rule.begin_pause();
-            let waited = self.server.wait_for(&[], Some(Instant::now() + pause));
+            self.server.parts.begin_jobs();
+            let waited = self.server.wait_for(&[], Some(Instant::now() + pause)).and_then(|_| self.finish_jobs());
             self.server.parts.rule.end_pause();
             self.launcher.take_changes();
-            match waited.and_then(|_| self.launcher.bring_up(&mut self.server)) {
+            match waited.and_then(|()| self.launcher.bring_up(&mut self.server)) {
                 Ok(up) => {
                     self.server.parts.chronicle.started();
                     return Some(up);
@@ -185,6 +186,15 @@ impl<'a> Life<'a> {
                 }
             }
         }
+    }
+
+    /// Finishes the changes that are being made for the next run, so that it has them.
+    fn finish_jobs(&mut self) -> Result<(), Error> {
+        while let Some(answer) = self.server.parts.awaited_job() {
+            self.server.wait_for(&[answer.as_fd()], None)?;
+            self.server.parts.finish_job();
+        }
+        Ok(())
     }
 
     /// Removes what the run has left, and returns how it ended, and what is still going down.

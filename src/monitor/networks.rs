@@ -12,10 +12,11 @@ mod change;
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) use self::change::Running;
-use self::change::{has_helper, helper_families};
+use self::change::helper_families;
+pub(super) use self::change::{Running, has_helper};
 use super::directory::ContainerDir;
 use super::files::{self, Places};
 use super::protocol::{self, Event};
@@ -23,13 +24,14 @@ use super::start::{Error, Start, step};
 use super::timers::{Timer, Timers};
 use crate::net;
 use crate::net::addresses;
-use crate::net::lease::{NewLease, Owner};
+use crate::net::lease::{Lease, NewLease, Owner};
 use crate::net::member::{Joiner, Member};
 use crate::plan::ContainerConfig;
+use crate::storage::events::{Event as Happening, EventKind, EventLog};
 use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
 use crate::sys::process_id::ProcessId;
 use crate::sys::{fs, prctl, signal, socket};
-use crate::types::{Endpoint, EndpointState, Name, NamespaceKind, NetworkDriver, Report};
+use crate::types::{Endpoint, EndpointState, Name, NamespaceKind, NetworkRecord, Report};
 use crate::userns::{self, UserNamespace};
 
 /// The pause before another attempt to find or make a keeper.
@@ -51,6 +53,9 @@ pub(super) struct Networks {
     rejoin: Option<Rejoin>,
     /// The container's network namespace has what a killed monitor of its own left there.
     adopts: bool,
+    directory: ContainerDir,
+    /// Nobody finds it by a name: a step of a build.
+    is_nameless: bool,
 }
 
 /// A child that finds or makes a keeper for a member.
@@ -65,26 +70,26 @@ impl Networks {
     pub(super) fn new(start: &Start) -> Self {
         let joiner = Joiner {
             networks: start.networks.clone(),
-            container: start.config.id.clone(),
             programs: start.network.programs.clone(),
             locks: start.network.locks.clone(),
             keeps_addresses: start.config.sandbox.is_some(),
+            told: Arc::new(Told(start.network_events.clone())),
         };
         let is_joined = start.extras.joined.iter().any(|(kind, _)| *kind == NamespaceKind::Network);
         let adopts = is_joined && start.config.sandbox.is_some();
-        Self { joiner, members: Vec::new(), next: 0, rejoin: None, adopts }
+        let directory = start.directory.clone();
+        let is_nameless = start.is_tied;
+        Self { joiner, members: Vec::new(), next: 0, rejoin: None, adopts, directory, is_nameless }
     }
 
-    /// Joins the networks that the container is to be in, unless it has. On failure it is in none.
+    /// Joins the networks that the container is to be in, except those that it is in. On failure it is in no more.
     pub(super) fn join(
         &mut self,
         config: &ContainerConfig,
         home: impl Fn() -> Result<OwnedFd, userns::Error>,
     ) -> Result<(), Error> {
-        if !self.members.is_empty() {
-            return Ok(());
-        }
-        let joined = leases(config).into_iter().try_for_each(|(name, new)| {
+        let before = self.members.len();
+        let joined = self.wanted(config).into_iter().try_for_each(|(name, new)| {
             let member = self.joiner.join(&name, new, &home)?;
             // Their namespaces must have one owner, which moves an interface from one to the other.
             if let Some((_, first)) = self.members.first()
@@ -99,9 +104,48 @@ impl Networks {
             Ok(())
         });
         if joined.is_err() {
-            self.leave();
+            for (_, member) in self.members.split_off(before) {
+                self.release(&member);
+            }
         }
+        self.know_each_other();
         Ok(joined?)
+    }
+
+    /// The leases that the container wants in the networks that it is to be in, and is not yet.
+    fn wanted(&self, config: &ContainerConfig) -> Vec<(Name, NewLease)> {
+        let networks: Vec<Name> = config.network.bridges().map(|(name, _)| name).collect();
+        let missing: Vec<(Name, &Endpoint)> =
+            config.network.bridges().filter(|(name, _)| self.member_of(name).is_none()).collect();
+        let of_helper = has_helper(config).then_some(addresses::INTERFACE);
+        let of_members = self.members.iter().map(|(_, member)| member.lease.interface.as_str());
+        let asked = missing.iter().filter_map(|(_, endpoint)| endpoint.interface.as_deref());
+        let taken: Vec<&str> = of_members.chain(asked).chain(of_helper).collect();
+        let mut free = (0..).map(|number| format!("eth{number}")).filter(|name| !taken.contains(&name.as_str()));
+        let new = |(name, endpoint): (Name, &Endpoint)| {
+            let lease = NewLease {
+                owner: self.joiner.networks.owner().cloned().unwrap_or_else(|| Owner::container(&config.id)),
+                name: config.name.clone(),
+                names: if self.is_nameless { Vec::new() } else { config.names_in(endpoint) },
+                wanted: endpoint.addresses.clone(),
+                mac: endpoint.mac,
+                // There is always another number.
+                interface: endpoint.interface.clone().or_else(|| free.next()).unwrap_or_default(),
+                networks: networks.clone(),
+                dns: config.dns.clone(),
+                descriptor: None,
+            };
+            (name, lease)
+        };
+        missing.into_iter().map(new).collect()
+    }
+
+    /// Each lease names all networks. They are written with the next [`begin_run`](Self::begin_run).
+    fn know_each_other(&mut self) {
+        let all: Vec<Name> = self.members.iter().map(|(_, member)| member.record.name.clone()).collect();
+        for (_, member) in &mut self.members {
+            member.lease.networks.clone_from(&all);
+        }
     }
 
     /// Writes the container's `hosts` and `resolv.conf` as a member's, in place.
@@ -182,6 +226,8 @@ impl Networks {
         for (_, member) in &mut self.members {
             member.lease.init = init.cloned();
             if let Ok(Some(network)) = self.joiner.networks.lock(&member.record.name) {
+                // `rename` writes the leases as well, under this lock, after it has recorded the name.
+                learn_name(&self.directory, &member.record.name, &mut member.lease);
                 drop(network.update(&member.lease));
             }
         }
@@ -213,6 +259,15 @@ impl Networks {
     /// The state of each endpoint, without published ports.
     pub(super) fn states(&self) -> Vec<EndpointState> {
         self.members.iter().map(|(_, member)| member.state()).collect()
+    }
+
+    /// Whether the container is in the network in which a relay of its ports connects.
+    pub(super) fn has(&self, spot: &net::Spot) -> bool {
+        self.members.iter().any(|(_, member)| spot.is_in(member.namespace()))
+    }
+
+    fn member_of(&self, network: &Name) -> Option<&Member> {
+        self.members.iter().map(|(_, member)| member).find(|member| member.record.name == *network)
     }
 
     /// Leaves all networks.
@@ -299,40 +354,23 @@ impl Rejoin {
     }
 }
 
-/// The lease that the container wants in each network.
-fn leases(config: &ContainerConfig) -> Vec<(Name, NewLease)> {
-    let endpoints: Vec<_> =
-        config.network.endpoints().iter().filter(|endpoint| endpoint.driver == NetworkDriver::Bridge).collect();
-    let name_of = |endpoint: &Endpoint| endpoint.network.clone().unwrap_or_else(Name::default_network).of_network();
-    let networks: Vec<Name> = endpoints.iter().map(|endpoint| name_of(endpoint)).collect();
-    let of_helper = has_helper(config).then_some(addresses::INTERFACE);
-    let taken: Vec<&str> =
-        endpoints.iter().filter_map(|endpoint| endpoint.interface.as_deref()).chain(of_helper).collect();
-    let mut free = (0..).map(|number| format!("eth{number}")).filter(|name| !taken.contains(&name.as_str()));
-    let new = |endpoint: &&Endpoint| NewLease {
-        owner: Owner::container(&config.id),
-        name: config.name.clone(),
-        names: names(config, endpoint),
-        wanted: endpoint.addresses.clone(),
-        mac: endpoint.mac,
-        // There is always another number.
-        interface: endpoint.interface.clone().or_else(|| free.next()).unwrap_or_default(),
-        networks: networks.clone(),
-        dns: config.dns.clone(),
-        descriptor: None,
-    };
-    let all: Vec<_> = endpoints.iter().map(new).collect();
-    networks.iter().cloned().zip(all).collect()
+/// Where what happens to networks is written: their keepers know it.
+#[derive(Debug)]
+struct Told(EventLog);
+
+impl net::Tell for Told {
+    fn restarted(&self, network: &NetworkRecord) {
+        let event = Happening::new(EventKind::Network, "restart", network.id.as_str(), network.name.as_str());
+        self.0.add(&[event.with("type", &network.driver)]);
+    }
 }
 
-/// The names by which others in the network find the container.
-fn names(config: &ContainerConfig, endpoint: &Endpoint) -> Vec<String> {
-    let mut names = vec![config.name.to_string()];
-    let others = endpoint.aliases.iter().map(Name::as_str).chain([config.id.short(), &config.hostname]);
-    for name in others.filter(|name| !name.is_empty()) {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
+/// Gives a lease the container's names, if it has been renamed.
+fn learn_name(directory: &ContainerDir, network: &Name, lease: &mut Lease) {
+    let Some(name) = directory.name().ok().flatten().filter(|name| *name != lease.name) else { return };
+    let Ok(config) = directory.config() else { return };
+    if let Some((_, endpoint)) = config.network.bridges().find(|(name, _)| name == network) {
+        lease.names = config.names_in(endpoint);
+        lease.name = name;
     }
-    names
 }

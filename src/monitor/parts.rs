@@ -96,6 +96,7 @@ impl Parts {
         // Setting a flag on one of rc's own pipes does not fail.
         drop(pipes.join(&mut self.relay));
         self.begin_health();
+        self.begin_jobs();
     }
 
     /// The program has ended, or was never executed: returns what must be cleaned up.

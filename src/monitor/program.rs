@@ -167,6 +167,20 @@ impl Program {
         }
     }
 
+    /// The published ports lead into another network from now on, or nowhere. Connections to the spots that `lasts`
+    /// names go on.
+    pub(super) fn move_ports(
+        &mut self,
+        spot: Option<net::Spot>,
+        lasts: &dyn Fn(&net::Spot) -> bool,
+        timers: &mut Timers,
+    ) -> Result<(), net::Error> {
+        let Some(launched) = &mut self.launched else { return Ok(()) };
+        let moved = launched.network.move_ports(spot, lasts);
+        timers.set(Timer::Network, launched.network.deadline());
+        moved
+    }
+
     /// The descriptors to wait for.
     pub(super) fn poll_set<'a>(&'a self, watch: &mut impl FnMut(BorrowedFd<'a>, PollFlags, Token)) {
         if let Some(init) = self.init() {

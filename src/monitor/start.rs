@@ -69,6 +69,8 @@ pub(crate) struct Start {
     pub(crate) ready: Option<String>,
     /// Where what happens to the container is written.
     pub(crate) events: EventLog,
+    /// Where what happens to its networks is written.
+    pub(crate) network_events: EventLog,
     /// The container is created by this start.
     pub(crate) is_new: bool,
     /// The program's secrets, as files.

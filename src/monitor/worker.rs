@@ -12,7 +12,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::change::Target;
+use super::change::{AppliesTo, Target};
 use super::protocol::{self, Event};
 use crate::net::member::{Handover, Member};
 use crate::plan::{Changes, NetworkChange};
@@ -63,6 +63,8 @@ struct Answer {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) job: Job,
+    /// The program ran when the job was begun.
+    pub(super) was_running: bool,
     pub(super) event: Event,
     /// The place in a network that it has made.
     pub(super) member: Option<(Handover, Vec<OwnedFd>)>,
@@ -72,6 +74,7 @@ pub(super) struct Finished {
 #[derive(Debug)]
 struct Current {
     job: Job,
+    was_running: bool,
     child: Child,
     answer: OwnedFd,
 }
@@ -91,6 +94,11 @@ impl Worker {
             self.queue.push_back(job);
         }
         has_room
+    }
+
+    /// The job that has just finished is the next one again.
+    pub(super) fn put_back(&mut self, job: Job) {
+        self.queue.push_front(job);
     }
 
     /// Drops the jobs of a command that has ended, if they have not begun.
@@ -126,7 +134,10 @@ impl Worker {
             i32::from(protocol::send(theirs.as_fd(), &Answer { event, member }, &descriptors).is_err())
         });
         match forked {
-            Ok(child) => self.current = Some(Current { job, child, answer }),
+            Ok(child) => {
+                let was_running = matches!(target.applies_to, AppliesTo::Running(_));
+                self.current = Some(Current { job, was_running, child, answer });
+            }
             Err(error) => return Err(failed(error, job.connection)),
         }
         Ok(())
@@ -140,13 +151,13 @@ impl Worker {
     /// Takes the finished job and its answer. The child ends right after it has sent that, so waiting for its end is
     /// brief.
     pub(super) fn finish(&mut self) -> Option<Finished> {
-        let Current { job, child, answer } = self.current.take()?;
+        let Current { job, was_running, child, answer } = self.current.take()?;
         let (event, member) = match protocol::receive::<Answer>(&answer) {
             Ok(Some((Answer { event, member }, descriptors))) => (event, member.map(|member| (member, descriptors))),
             _ => (died(), None),
         };
         reap(&child);
-        Some(Finished { job, event, member })
+        Some(Finished { job, was_running, event, member })
     }
 
     /// Cancels a pause that is being made, and returns the connection that has asked for it.

@@ -43,6 +43,16 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net/bridge/bridge-nf-call-arptables", "0"),
 ];
 
+/// For the way out of a network with IPv6, which is made later than the bridge: slirp4netns has no other way to give it
+/// an address and a route than router advertisements, which a router does not accept unless told to. It asks at once,
+/// and the address is used at once. A member's advertisements are seen by the bridge alone, which does not accept them.
+/// Source: ip-sysctl.rst, `accept_ra`, `router_solicitation_delay`, `dad_transmits`.
+const ADVERTISED: [(&str, &str); 3] = [
+    ("net/ipv6/conf/default/accept_ra", "2"),
+    ("net/ipv6/conf/default/router_solicitation_delay", "0"),
+    ("net/ipv6/conf/default/dad_transmits", "0"),
+];
+
 /// Sets up the network namespace of this process, which has just been made. Returns whether it has a packet filter: a
 /// kernel without nf_tables does not.
 pub(super) fn set_up(record: &NetworkRecord) -> Result<bool, Refused> {
@@ -62,7 +72,8 @@ pub(super) fn set_up(record: &NetworkRecord) -> Result<bool, Refused> {
     }
     requests.extend(messages::answers_are_local(MARK, TABLE));
     kernel.ask(&requests)?;
-    for (name, value) in SYSCTLS {
+    let of_ipv6 = if record.has_ipv6() { &ADVERTISED[..] } else { &[] };
+    for (name, value) in SYSCTLS.iter().chain(of_ipv6) {
         set(name, value)?;
     }
     let has_filter = set_up_filter(record);

@@ -84,18 +84,17 @@ pub(crate) fn start(
     target: i32,
 ) -> Result<StartingNetwork, Error> {
     let mut starting = driver.start(request, target)?;
-    let spot = match (network, driver.addresses(request)) {
-        // Without ports nobody needs it, and this is on the way of every start.
-        (None, Some(addresses)) if !request.ports.is_empty() => {
+    // Without ports nobody needs a relay, and this is on the way of every start.
+    if !request.ports.is_empty() {
+        let own = || {
+            let addresses = driver.addresses(request)?;
             Some(Spot::of_process(target, addresses).map_err(|source| Error::Talk {
                 driver: driver.name(),
                 step: "open the container's process",
                 source,
-            })?)
-        }
-        (network, _) => network,
-    };
-    if let Some(spot) = spot {
+            }))
+        };
+        let spot = network.map_or_else(|| own().transpose(), |network| Ok(Some(network)))?;
         let is_ours = |port: &PortMapping| driver.leaves_to_relay(port);
         starting.relay = Relay::start(driver.name(), request, (doors, is_ours), spot)?;
     }
@@ -187,9 +186,7 @@ impl Running {
         if let Some(process) = self.process.as_ref().filter(|_| !self.has_helper_ended) {
             watch(process.helper.pidfd(), Token::Helper);
         }
-        if let Some(relay) = self.relay.as_ref().and_then(Relay::pidfd) {
-            watch(relay, Token::Relay);
-        }
+        self.relay.iter().flat_map(Relay::pidfds).for_each(|relay| watch(relay, Token::Relay));
     }
 
     /// Acts on a process that has ended, which none should do while the container runs.
@@ -211,6 +208,11 @@ impl Running {
         if let Some(relay) = &mut self.relay {
             relay.revive();
         }
+    }
+
+    /// Serves the published ports at another spot from now on, or refuses clients. [`Relay::move_to`] has the rest.
+    pub(crate) fn move_ports(&mut self, spot: Option<Spot>, lasts: &dyn Fn(&Spot) -> bool) -> Result<(), Error> {
+        self.relay.as_mut().map_or(Ok(()), |relay| relay.move_to(spot, lasts))
     }
 
     /// The helper's pidfd.

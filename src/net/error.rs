@@ -151,6 +151,12 @@ pub(crate) enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Of the programs for a way out only pasta is installed, and the kernel cannot masquerade for it.
+    #[error("network `{network}`: pasta needs nf_tables, which the kernel does not have, and slirp4netns not found")]
+    NoFilter {
+        /// The network.
+        network: String,
+    },
     /// The namespaces of two networks have different owners, after the runtime directory was removed.
     #[error("the networks `{network}` and `{other}` cannot be joined: their namespaces have different owners")]
     Apart {
@@ -187,7 +193,7 @@ impl From<Error> for Report {
             Error::Apart { .. } => ReportKind::Conflict,
             Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
             Error::Network { ref source, .. } => ReportKind::of_step(source),
-            Error::NoProgram { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
+            Error::NoProgram { .. } | Error::NoFilter { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
             Error::PortTaken { .. } => ReportKind::InUse,
             Error::PortPrivileged { .. } => ReportKind::Denied,
             Error::NoRoot { .. } => ReportKind::Unsupported,
@@ -212,6 +218,7 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoProgram { package, .. } => Some(format!("{}, or set its path in `rc.toml`", package.install())),
+            Self::NoFilter { .. } => Some(Package::Slirp4netns.install()),
             Self::PortPrivileged { port, .. } => Some(format!(
                 "publish a port from 1024 on, or let every user of the host listen on all ports from {0} on: \
                  `sudo sysctl net.ipv4.ip_unprivileged_port_start={0}`",

@@ -109,7 +109,6 @@ impl Networks {
     }
 
     /// The leases of a network whose owners live. An owner among them does not see its own.
-    #[cfg_attr(not(test), expect(dead_code, reason = "DNS and `network inspect` of running containers use it"))]
     pub(crate) fn live_leases(&self, name: &Name) -> Result<Vec<Lease>, PathError> {
         let mut leases = self.leases(name)?;
         leases.retain(|lease| Some(&lease.owner) != self.owner() && lease.is_alive(self.root()));
@@ -175,10 +174,17 @@ impl LockedNetwork {
         Ok(kept)
     }
 
+    /// The leases of an owner: at most one, unless a monitor was killed.
+    pub(crate) fn leases_of(&self, owner: &Owner) -> Result<Vec<Lease>, Error> {
+        let mut leases = read_all(&self.leases())?;
+        leases.retain(|lease| lease.owner == *owner);
+        Ok(leases)
+    }
+
     /// Removes all leases of an owner, and returns its addresses: it has been removed, or its program killed.
     pub(crate) fn remove_leases_of(&self, owner: &Owner) -> Result<Vec<IpAddr>, Error> {
         let mut removed = Vec::new();
-        for lease in read_all(&self.leases())?.iter().filter(|lease| lease.owner == *owner) {
+        for lease in self.leases_of(owner)? {
             unlink(&self.leases(), lease.addresses.iter().map(|address| address.ip))?;
             removed.extend(lease.addresses.iter().map(|address| address.ip));
         }

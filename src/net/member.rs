@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
@@ -15,10 +16,11 @@ use super::bridge::{self, Plug};
 use super::error::Error;
 use super::keeper::protocol::{self, Said};
 use super::keeper::space::Keep;
-use super::lease::{Lease, NewLease, Owner};
+use super::lease::{Lease, NewLease};
 use super::programs::Programs;
 use super::record::{LockedNetwork, Networks};
 use super::relay::{Reach, Spot};
+use super::tell::Tell;
 use super::wait::wait_readable;
 use crate::sys::{namespace, socket};
 use crate::types::{ContainerId, EndpointState, Name, NetworkRecord, Report};
@@ -29,16 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What all memberships of a container have in common.
 #[derive(Debug)]
 pub(crate) struct Joiner {
-    /// The networks of the store, for this container.
+    /// The networks of the store, for the monitor of this container.
     pub(crate) networks: Networks,
-    /// The container.
-    pub(crate) container: ContainerId,
     /// The programs for a way out.
     pub(crate) programs: Programs,
     /// A private directory for locks of drivers.
     pub(crate) locks: PathBuf,
     /// It gets the addresses again that it had when its monitor was killed: others may use them.
     pub(crate) keeps_addresses: bool,
+    /// Hears what happens.
+    pub(crate) told: Arc<dyn Tell>,
 }
 
 /// A container's place in one network. When it is dropped, the keeper sees the end of the connection; the lease stays.
@@ -97,7 +99,7 @@ impl Joiner {
     ) -> Result<Member, Error> {
         let locked = self.networks.lock(name)?.ok_or_else(|| Error::NoNetwork { name: name.to_string() })?;
         // A monitor that was killed has left them.
-        let before = locked.remove_leases_of(&Owner::container(&self.container))?;
+        let before = self.networks.owner().map(|own| locked.remove_leases_of(own)).transpose()?.unwrap_or_default();
         let new = if self.keeps_addresses { NewLease { wanted: kept(new.wanted, before), ..new } } else { new };
         let Welcome { connection, namespace, home, has_filter } = match self.connect(&locked)? {
             Some(welcome) => welcome,
@@ -138,9 +140,8 @@ impl Joiner {
 
     /// The namespaces of a network whose keeper was killed: a member's monitor has them.
     fn find(&self, network: &LockedNetwork) -> Result<Option<(OwnedFd, OwnedFd)>, Error> {
-        let own = Owner::container(&self.container);
         let leases = network.sweep()?;
-        let mut others = leases.iter().filter(|lease| lease.owner != own);
+        let mut others = leases.iter().filter(|lease| Some(&lease.owner) != self.networks.owner());
         Ok(others.find_map(|lease| namespaces_of(lease, self.networks.root())))
     }
 
@@ -157,6 +158,7 @@ impl Joiner {
             directory: self.networks.directory(&network.record.name),
             programs: &self.programs,
             locks: self.locks.clone(),
+            told: &*self.told,
             home,
             namespace,
         };

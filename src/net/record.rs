@@ -106,11 +106,13 @@ impl Networks {
         self.all().join(name.as_str())
     }
 
-    pub(super) fn root(&self) -> &Path {
+    /// The store.
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub(super) fn owner(&self) -> Option<&Owner> {
+    /// The owner whose monitor this process is.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
     }
 

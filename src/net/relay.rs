@@ -22,12 +22,17 @@
 //! something arrives ([`serve`]).
 //!
 //! When the container has ended, the relay passes on what servers have said at last, and ends.
+//!
+//! When the container's networks change, another process may have to serve, elsewhere ([`Relay::move_to`]). Clients
+//! that come are its own from then on; the process before it ends with its last connection, or is told to reset them if
+//! the network was left ([`one`]).
 
 mod datagrams;
 mod doors;
 mod flow;
 mod inside;
 mod marked;
+mod one;
 mod pipes;
 mod serve;
 mod spot;
@@ -46,65 +51,58 @@ use doors::{Door, SharedDoors};
 use inside::Answers;
 use inside::Inside;
 pub(super) use inside::Reach;
+use one::One;
 use serve::Server;
 pub(crate) use spot::Spot;
 
 use super::error::Error;
 use super::request::Request;
 use super::wait::wait_readable;
-use crate::sys::process::{self, Child, CloneOptions};
+use crate::sys::process::{self, CloneOptions};
 use crate::sys::spawn::seclude;
 use crate::sys::{limits, prctl, transparent};
 use crate::types::{PortMapping, Protocol};
 
-/// How long the relay may take to pass on a server's last words. They have arrived already, so this is for clients.
-const LAST_WORDS: Duration = Duration::from_millis(100);
 /// A relay that ends sooner than this is not replaced at once, but after a pause that doubles each time.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// The first of these pauses, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+/// The most processes that only have connections from before a move; one more resets those of the oldest.
+const RETIRED: usize = 8;
 
-/// The published ports that a relay serves, over all its processes. Dropping it kills the process, and closes the doors
-/// unless somebody else has them.
+/// The published ports that a relay serves, over all its processes. Dropping it ends them, and closes the doors unless
+/// somebody else has them.
 #[derive(Debug)]
 pub(super) struct Relay {
     doors: Arc<Doors>,
     shared: SharedDoors,
-    spot: Spot,
+    /// `None` while the container is in no network: clients are refused.
+    spot: Option<Spot>,
     name: String,
-    running: Option<Running>,
+    running: Option<One>,
+    /// Those that no longer accept, the oldest first, and where they are.
+    retired: Vec<(Spot, One)>,
     /// If none runs: when the next one is started.
     next: Option<Instant>,
     pause: Duration,
 }
 
-/// A process.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    /// Its end tells the process that the container has ended.
-    _monitor: OwnedFd,
-    /// Readable when it serves.
-    ready: OwnedFd,
-    since: Instant,
-}
-
 impl Relay {
     /// Starts to serve ports of `request` at `spot`: those that are the relay's alone, as `is_ours` says and `doors`
-    /// has them, and its part of the others. Does not wait; `None` if there are none. `driver` is for errors.
+    /// has them, and its part of the others. Without a spot it refuses clients. Does not wait; `None` if there are no
+    /// ports. `driver` is for errors.
     ///
     /// Fails with the port if it cannot be had, or if no process can be made.
     pub(super) fn start(
         driver: &'static str,
         request: &Request,
         (doors, is_ours): (&Arc<Doors>, impl Fn(&PortMapping) -> bool),
-        spot: Spot,
+        spot: Option<Spot>,
     ) -> Result<Option<Self>, Error> {
         let shared = SharedDoors::new(request, is_ours)?;
         if doors.iter().chain(shared.iter()).next().is_none() {
             return Ok(None);
         }
-        doors.listen()?;
         let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
         let mut relay = Self {
             doors: Arc::clone(doors),
@@ -112,11 +110,50 @@ impl Relay {
             spot,
             name: request.name.clone(),
             running: None,
+            retired: Vec::new(),
             next: None,
             pause: PAUSES[0],
         };
-        relay.fork().map_err(failed("fork the relay of ports"))?;
+        if relay.spot.is_some() {
+            relay.doors.listen()?;
+            relay.fork().map_err(failed("fork the relay of ports"))?;
+        } else {
+            relay.doors.refuse();
+        }
         Ok(Some(relay))
+    }
+
+    /// Serves at `spot` from now on, or nowhere. Connections at a spot that `lasts` go on as long as they want, all
+    /// others are reset.
+    ///
+    /// Fails with the first port on which it cannot listen again.
+    pub(super) fn move_to(&mut self, spot: Option<Spot>, lasts: &dyn Fn(&Spot) -> bool) -> Result<(), Error> {
+        let (kept, left): (Vec<_>, Vec<_>) = self.retired.drain(..).partition(|(spot, _)| lasts(spot));
+        self.retired = kept;
+        left.into_iter().for_each(|(_, one)| one.reset());
+        if self.spot == spot {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.spot, spot);
+        (self.next, self.pause) = (None, PAUSES[0]);
+        match (before, self.running.take()) {
+            (Some(before), Some(running)) if lasts(&before) => {
+                running.retire();
+                self.retired.push((before, running));
+            }
+            (_, Some(running)) => running.reset(),
+            (_, None) => {}
+        }
+        if self.retired.len() > RETIRED {
+            self.retired.remove(0).1.reset();
+        }
+        if self.spot.is_none() {
+            self.doors.refuse();
+            return Ok(());
+        }
+        self.doors.listen()?;
+        self.start_next();
+        Ok(())
     }
 
     /// Waits until it serves. The helper must have bound the ports that it shares.
@@ -125,7 +162,7 @@ impl Relay {
     pub(super) fn wait_ready(&self, driver: &'static str, deadline: Instant) -> Result<(), Error> {
         self.shared.bind()?;
         let failed = |step| move |source: io::Error| Error::Talk { driver, step, source };
-        let Some(Running { ready, .. }) = &self.running else { return Ok(()) };
+        let Some(One { ready, .. }) = &self.running else { return Ok(()) };
         wait_readable(&[ready.as_fd()], deadline).map_err(|e| failed("wait for the relay of ports")(e.into()))?;
         match rustix::io::read(ready, &mut [0]) {
             Ok(1) => Ok(()),
@@ -133,9 +170,9 @@ impl Relay {
         }
     }
 
-    /// Readable when the process has ended, which it should not do while the container runs; `None` if none runs.
-    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.running.as_ref().map(|running| running.child.pidfd.as_fd())
+    /// Readable when [`revive`](Self::revive) is to be called: a process has ended.
+    pub(super) fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.running.iter().chain(self.retired.iter().map(|(_, one)| one)).map(One::pidfd)
     }
 
     /// When [`revive`](Self::revive) is to be called, without a process.
@@ -143,10 +180,11 @@ impl Relay {
         self.next
     }
 
-    /// Starts another process if the last one has ended, at once unless it has lived shortly; clients wait meanwhile.
+    /// Starts another process if the one that serves has ended, at once unless it has lived shortly; clients wait
+    /// meanwhile.
     pub(super) fn revive(&mut self) {
-        if let Some(running) = self.running.take() {
-            drop(running.child.wait());
+        self.retired.retain(|(_, one)| !one.has_ended());
+        if let Some(running) = self.running.take_if(|running| running.has_ended()) {
             let has_lived = running.since.elapsed();
             self.pause = if has_lived < SHORT_LIFE { self.pause } else { PAUSES[0] };
             self.next = Some(running.since + self.pause);
@@ -155,33 +193,45 @@ impl Relay {
             }
         }
         if self.next.is_some_and(|next| next <= Instant::now()) {
-            self.next = None;
-            if self.fork().is_err() {
-                self.next = Some(Instant::now() + self.pause);
-            }
+            self.start_next();
+        }
+    }
+
+    /// Starts a process; if that is not possible, after a pause.
+    fn start_next(&mut self) {
+        self.next = None;
+        if self.fork().is_err() {
+            self.next = Some(Instant::now() + self.pause);
         }
     }
 
     fn fork(&mut self) -> io::Result<()> {
-        let (ended, monitor) = pipe_with(PipeFlags::CLOEXEC)?;
+        let Some(spot) = &self.spot else { return Ok(()) };
+        let (words, monitor) = pipe_with(PipeFlags::CLOEXEC)?;
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC)?;
         let parent = rustix::process::getpid();
         let child = process::fork(&CloneOptions::default(), || {
             let doors: Vec<&Door> = self.doors.iter().chain(self.shared.iter()).collect();
             let serve = || {
-                let inside = self.prepare(&doors, [&ended, &ready_in], parent)?;
-                let mut server = Server::new(doors, inside, ended.as_fd())?;
+                let inside = self.prepare(spot, &doors, [&words, &ready_in], parent)?;
+                let mut server = Server::new(doors, inside, words.as_fd())?;
                 rustix::io::write(&ready_in, b"1")?;
                 server.run()
             };
             i32::from(serve().is_err())
         })?;
-        self.running = Some(Running { child, _monitor: monitor, ready, since: Instant::now() });
+        self.running = Some(One::new(child, monitor, ready));
         Ok(())
     }
 
     /// Runs in the process: joins the container, and keeps only what it needs.
-    fn prepare(&self, doors: &[&Door], ours: [&OwnedFd; 2], parent: rustix::process::Pid) -> io::Result<Inside> {
+    fn prepare(
+        &self,
+        spot: &Spot,
+        doors: &[&Door],
+        ours: [&OwnedFd; 2],
+        parent: rustix::process::Pid,
+    ) -> io::Result<Inside> {
         let name = format!("rc: ports {}", self.name);
         prctl::set_name(&name)?;
         process::replace_command_line(&name)?;
@@ -189,7 +239,7 @@ impl Relay {
         prctl::set_dumpable(false)?;
         limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX)?;
         let has_tcp = doors.iter().any(|door| door.port.protocol == Protocol::Tcp);
-        let inside = self.spot.enter(has_tcp)?;
+        let inside = spot.enter(has_tcp)?;
         let kept: Vec<BorrowedFd<'_>> =
             doors.iter().map(|door| door.as_fd()).chain(ours.iter().map(|fd| fd.as_fd())).collect();
         let capabilities: &[Capability] = match inside.answers {
@@ -216,14 +266,9 @@ fn can_mark(mark: u32) -> io::Result<bool> {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(Running { child, _monitor: monitor, .. }) = self.running.take() {
-            drop(monitor);
-            // If other code has already reaped every child of this process, these fail, which does no harm.
-            wait_readable(&[child.pidfd.as_fd()], Instant::now() + LAST_WORDS).ok();
-            if child.signal(libc::SIGKILL).is_ok() {
-                child.wait().ok();
-            }
-        }
+        // All at the same time.
+        let retired = std::mem::take(&mut self.retired).into_iter().map(|(_, one)| one);
+        drop(self.running.take().into_iter().chain(retired).map(One::last_words).collect::<Vec<_>>());
         self.doors.refuse();
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::agreed::{MTU, TAP};
 use super::driver::{Running, StartingNetwork};
@@ -28,6 +28,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The ranges in which the helper and its interface have their addresses: the first that none of the network's subnets
 /// overlaps.
 const RANGES: [Ipv4Net; 3] = [range([10, 0, 2, 0]), range([172, 31, 255, 0]), range([192, 168, 255, 0])];
+
+/// That of slirp4netns for IPv6, which cannot be chosen: a network that has it, too, has no way out by IPv6.
+const RANGE6: Ipv6Net = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 64);
 
 const fn range(octets: [u8; 4]) -> Ipv4Net {
     let [a, b, c, d] = octets;
@@ -111,11 +114,11 @@ impl<'a> WayOut<'a> {
     /// slirp4netns, or pasta where only that is installed: it takes more memory, and longer to start; and it answers
     /// only the address that has spoken last, so it needs the filter's masquerading.
     fn driver(&self) -> Result<NetworkDriver, Error> {
-        let found = self.programs.find(NetworkDriver::Slirp4netns);
-        match found {
-            Ok(_) => Ok(NetworkDriver::Slirp4netns),
-            Err(_) if self.has_filter && self.programs.find(NetworkDriver::Pasta).is_ok() => Ok(NetworkDriver::Pasta),
-            Err(error) => Err(error),
+        let Err(error) = self.programs.find(NetworkDriver::Slirp4netns) else { return Ok(NetworkDriver::Slirp4netns) };
+        match self.programs.find(NetworkDriver::Pasta) {
+            Ok(_) if self.has_filter => Ok(NetworkDriver::Pasta),
+            Ok(_) => Err(Error::NoFilter { network: self.record.name.to_string() }),
+            Err(_) => Err(error),
         }
     }
 
@@ -124,7 +127,8 @@ impl<'a> WayOut<'a> {
         match driver {
             NetworkDriver::Slirp4netns => {
                 let mut options = vec![format!("mtu={mtu}"), format!("cidr={}", self.range())];
-                if self.record.subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6()) {
+                // It knows its own neighbours alone, so that members need masquerading.
+                if self.has_filter && self.record.has_ipv6() && !self.overlaps(&IpNet::V6(RANGE6)) {
                     options.push("enable_ipv6=true".to_owned());
                 }
                 options
@@ -135,13 +139,12 @@ impl<'a> WayOut<'a> {
     }
 
     fn range(&self) -> Ipv4Net {
-        let overlaps = |range: &Ipv4Net| {
-            self.record.subnets.iter().any(|subnet| match subnet.subnet {
-                IpNet::V4(subnet) => subnet.contains(range) || range.contains(&subnet),
-                IpNet::V6(_) => false,
-            })
-        };
-        RANGES.into_iter().find(|range| !overlaps(range)).unwrap_or(RANGES[0])
+        RANGES.into_iter().find(|range| !self.overlaps(&IpNet::V4(*range))).unwrap_or(RANGES[0])
+    }
+
+    fn overlaps(&self, range: &IpNet) -> bool {
+        let mut subnets = self.record.subnets.iter().map(|subnet| subnet.subnet);
+        subnets.any(|subnet| subnet.contains(range) || range.contains(&subnet))
     }
 
     /// The helper's process, if there is one.
@@ -233,15 +236,18 @@ mod tests {
     #[test]
     fn the_helper_is_in_no_subnet_of_the_network() {
         let programs = Programs::default();
-        let words = |subnets: &[&str]| {
+        let words_of = |subnets: &[&str], has_filter| {
             let record = record(subnets);
-            let way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), true);
+            let way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), has_filter);
             way_out.options(NetworkDriver::Slirp4netns).join(" ")
         };
+        let words = |subnets: &[&str]| words_of(subnets, true);
         assert_eq!(words(&["10.89.0.0/24"]), "mtu=16000 cidr=10.0.2.0/24");
         assert_eq!(words(&["10.0.2.128/25"]), "mtu=16000 cidr=172.31.255.0/24");
         assert_eq!(words(&["10.0.0.0/8", "172.16.0.0/12"]), "mtu=16000 cidr=192.168.255.0/24");
-        assert_eq!(words(&["10.89.0.0/24", "fd00::/64"]), "mtu=16000 cidr=10.0.2.0/24 enable_ipv6=true");
+        assert_eq!(words(&["10.89.0.0/24", "fd00:7::/64"]), "mtu=16000 cidr=10.0.2.0/24 enable_ipv6=true");
+        assert_eq!(words(&["10.89.0.0/24", "fd00::/48"]), "mtu=16000 cidr=10.0.2.0/24");
+        assert_eq!(words_of(&["10.89.0.0/24", "fd00:7::/64"], false), "mtu=16000 cidr=10.0.2.0/24");
     }
 
     #[test]

@@ -58,6 +58,19 @@ impl ConnectRequest {
 }
 
 impl ContainerConfig {
+    /// The names by which the other members of an endpoint's network find the container: its name, aliases, 12 digits
+    /// of its ID, its host name.
+    pub(crate) fn names_in(&self, endpoint: &Endpoint) -> Vec<String> {
+        let mut names = vec![self.name.to_string()];
+        let others = endpoint.aliases.iter().map(Name::as_str).chain([self.id.short(), &self.hostname]);
+        for name in others.filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
     /// The container's networks after a change. Fails if it cannot be made.
     pub(crate) fn network_after(&self, change: &NetworkChange) -> Result<Network, Error> {
         let name = &self.name;

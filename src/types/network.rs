@@ -79,14 +79,17 @@ impl Network {
         }
     }
 
+    /// The networks with names that the container is in, and its place in each.
+    pub(crate) fn bridges(&self) -> impl Iterator<Item = (Name, &Endpoint)> {
+        self.endpoints().iter().filter(|endpoint| endpoint.is_bridge()).map(|endpoint| {
+            let name = endpoint.network.clone().unwrap_or_else(Name::default_network);
+            (name.of_network(), endpoint)
+        })
+    }
+
     /// Whether ports can be published: the container has a network of its own, with a way out.
     pub(crate) fn forwards_ports(&self) -> bool {
         !self.endpoints().is_empty()
-    }
-
-    /// Whether the container is in a network that others share.
-    pub(crate) fn has_bridge(&self) -> bool {
-        self.endpoints().iter().any(Endpoint::is_bridge)
     }
 
     /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else

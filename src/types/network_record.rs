@@ -148,6 +148,11 @@ impl NetworkRecord {
         self.subnets.iter().filter_map(|subnet| subnet.gateway)
     }
 
+    /// Whether its members have IPv6 addresses.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6())
+    }
+
     /// Where its members ask for names.
     pub(crate) fn name_servers(&self) -> impl Iterator<Item = IpAddr> {
         self.gateways().filter(|_| self.dns_enabled)

@@ -37,7 +37,7 @@ fn leases(lab: &Lab) -> Vec<String> {
 #[test]
 fn of_many_that_want_one_address_one_gets_it() {
     let lab = lab(&["--subnet", "10.212.1.0/24"]);
-    let commands: Vec<_> = (0..12)
+    let commands: Vec<_> = (0..40)
         .map(|number| {
             let name = format!("c{number}");
             let run = lab.rc(["run", "-d", "--name", &name, "--network", "app", "--ip", "10.212.1.77"]);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, UdpSocket};
-use std::path::Path;
 
-use crate::support::{Lab, Running, Set, Signal, wait};
+use crate::support::processes::{children, kill, processes};
+use crate::support::{Lab, Running, Set, wait};
 
 /// A lab with the payload and a network `app` of its own, with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -38,7 +38,7 @@ fn ask(lab: &Lab, asker: &str, address: &str, text: &str) -> String {
 }
 
 /// The address from which this host reaches the world, if it has a default route.
-fn outward() -> Option<IpAddr> {
+pub(crate) fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     socket.connect(("203.0.113.1", 9)).ok()?;
     Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
@@ -65,38 +65,9 @@ fn reaches_the_host(lab: &Lab, name: &str) {
     server.join().expect("the server answers");
 }
 
-/// The PIDs of processes of these tests that have a name: the keeper is `rc: net NAME`, cut to 15 bytes.
-fn processes(lab: &Lab, name: &str) -> Vec<i32> {
-    let store = lab.root().to_owned();
-    let pids = fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
-        let is =
-            |file: &str, text: &str| fs::read_to_string(entry.path().join(file)).is_ok_and(|read| read.trim() == text);
-        (is("comm", name) && belongs(pid, &store)).then_some(pid)
-    });
-    pids.collect()
-}
-
 /// The PIDs of the ways out: children of the keepers.
 fn helpers(lab: &Lab) -> Vec<i32> {
-    let children = |pid| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let all = processes(lab, "rc: net app").into_iter().flat_map(|keeper| {
-        children(keeper).split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
-    });
-    let is_helper =
-        |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "slirp4netns\n");
-    all.filter(is_helper).collect()
-}
-
-/// Whether a process has the lab in its environment.
-fn belongs(pid: i32, lab: &Path) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    String::from_utf8_lossy(&environment).contains(&*lab.to_string_lossy())
-}
-
-fn kill(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).expect("a PID");
-    rustix::process::kill_process(pid, Signal::KILL).expect("it can be killed");
+    processes(lab, "rc: net app").into_iter().flat_map(|keeper| children(keeper, "slirp4netns")).collect()
 }
 
 #[test]
@@ -143,12 +114,20 @@ fn a_network_outlives_its_keeper_and_gets_another() {
 fn a_way_out_that_is_killed_is_started_again() {
     let lab = lab(&[]);
     start(&lab, "one", &["app"]);
-    for _ in 0..2 {
+    let restarts = || {
+        let filters = ["--filter", "type=network", "--filter", "event=restart", "--format", "{{.Name}}"];
+        lab.rc(["events", "--stream=false"]).args(filters).run().text().lines().count()
+    };
+    for count in 1..=2 {
         let helper = wait::until("there is a helper", || helpers(&lab).first().copied());
         kill(helper);
         wait::until("there is another", || helpers(&lab).iter().any(|pid| *pid != helper).then_some(()));
+        wait::until("it is told", || (restarts() == count).then_some(()));
     }
     start(&lab, "two", &["app"]);
+    // Another keeper starts it again as well.
+    kill(wait::until("there is a keeper", || processes(&lab, "rc: net app").first().copied()));
+    wait::until("that is told", || (restarts() == 3).then_some(()));
     lab.remove_containers();
 }
 

@@ -1,90 +1,169 @@
 //! `kill -9` of the processes of networks with names, at any moment: the others go on, and nothing is left.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
-use crate::support::{Chance, Lab, Signal, wait};
+use crate::support::processes::{children, kill, processes};
+use crate::support::{Chance, Lab, chance, port, wait};
 
-/// The processes of a lab that have a name, which is cut to 15 bytes.
-fn processes(lab: &Lab, names: &[&str]) -> Vec<i32> {
-    let lab = lab.root().to_string_lossy().into_owned();
-    let comm = |pid: i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let is_ours = |pid: i32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains(&lab)
-    };
-    let pids = fs::read_dir("/proc").expect("/proc").flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| names.iter().any(|name| comm(*pid).trim_end() == *name) && is_ours(*pid)).collect()
+/// The networks of the storm.
+const NETWORKS: [&str; 3] = ["one", "two", "six"];
+
+/// How long it lasts, unless `RC_TEST_KILLS` says how many kills it has.
+const LASTS: Duration = Duration::from_secs(12);
+
+/// The containers, by their numbers: the networks of each.
+const MEMBERS: [&[&str]; 10] = [
+    &["one"],
+    &["two"],
+    &["six"],
+    &["one", "two"],
+    &["two", "six"],
+    &["one", "two", "six"],
+    &["six", "one"],
+    &["one"],
+    &["two"],
+    &["six"],
+];
+
+/// Of these the ports are published.
+const PUBLISHED: [usize; 3] = [1, 3, 5];
+
+struct Storm {
+    lab: Lab,
+    chance: Chance,
+    /// The first of the published ports.
+    port: u16,
 }
 
-/// The way out of a keeper: its child.
-fn helper(keeper: i32) -> Option<i32> {
-    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
-}
-
-fn kill(pid: i32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        // It may have ended.
-        rustix::process::kill_process(pid, Signal::KILL).ok();
+impl Storm {
+    fn start(&self, number: usize) {
+        let name = format!("m{number}");
+        self.lab.rc(["rm", "-f", "-i", &name]).run().exits(0).stdout();
+        let networks = MEMBERS[number].iter().flat_map(|network| ["--network", network]);
+        let run = self.lab.rc(["run", "-d", "--name", &name]).args(networks);
+        let run = match self.published(number) {
+            Some(port) => run.args(["-p", &format!("{port}:7")]),
+            None => run,
+        };
+        run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
     }
-}
 
-/// A number below `end`.
-fn below(chance: &mut Chance, end: usize) -> usize {
-    let number = chance.below(u64::try_from(end).expect("a short list"));
-    usize::try_from(number).expect("a short list")
+    /// The port of the host that leads to a container.
+    fn published(&self, number: usize) -> Option<u16> {
+        let at = PUBLISHED.iter().position(|published| *published == number)?;
+        Some(self.port + u16::try_from(at).expect("a few"))
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        let number = self.chance.below(u64::try_from(end).expect("a short list"));
+        usize::try_from(number).expect("a short list")
+    }
+
+    /// One of the processes with these names, or of their children.
+    fn pick(&mut self, names: &[String], child: Option<&str>) -> Option<i32> {
+        let found: Vec<i32> = names.iter().flat_map(|name| processes(&self.lab, name)).collect();
+        let found: Vec<i32> = match child {
+            Some(child) => found.into_iter().flat_map(|pid| children(pid, child)).collect(),
+            None => found,
+        };
+        if found.is_empty() { None } else { Some(found[self.below(found.len())]) }
+    }
+
+    /// Kills one process: a keeper, a way out, a name server, a relay or a monitor, whose container is started again.
+    fn kill(&mut self) {
+        let keepers = NETWORKS.map(|network| format!("rc: net {network}"));
+        let picked = match self.below(6) {
+            0 | 1 => self.pick(&keepers, None),
+            2 => self.pick(&keepers, Some("slirp4netns")),
+            3 => self.pick(&NETWORKS.map(|network| format!("rc: dns {network}")), None),
+            4 => self.pick(&PUBLISHED.map(|number| format!("rc: ports m{number}")), None),
+            _ => {
+                let number = self.below(MEMBERS.len());
+                processes(&self.lab, &format!("rc: m{number}")).into_iter().for_each(kill);
+                return self.start(number);
+            }
+        };
+        picked.into_iter().for_each(kill);
+    }
+
+    /// What a client of a published port gets back.
+    fn by_port(port: u16, text: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(text.as_bytes())?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Everything is in order again without anybody's help.
+    fn is_calm(&self) {
+        let lab = &self.lab;
+        for network in NETWORKS {
+            let keeper = || processes(lab, &format!("rc: net {network}")).first().copied();
+            wait::until("there is a way out", || children(keeper()?, "slirp4netns").first().copied());
+        }
+        let running = lab.rc(["ps", "--format", "{{.Names}}"]).run().text();
+        assert_eq!(running.lines().count(), MEMBERS.len(), "{running}");
+        for network in NETWORKS {
+            let template = "{{range .Containers}}{{.Name}} {{end}}";
+            let text = lab.rc(["network", "inspect", "-f", template, network]).run().text();
+            let mut shown: Vec<&str> = text.split_whitespace().collect();
+            shown.sort_unstable();
+            let numbers = (0..MEMBERS.len()).filter(|number| MEMBERS[*number].contains(&network));
+            assert_eq!(shown, numbers.map(|number| format!("m{number}")).collect::<Vec<_>>(), "{network}");
+        }
+        for (from, to, network) in [("m0", "m3", "one"), ("m5", "m1", "two"), ("m4", "m2", "six"), ("m9", "m6", "six")]
+        {
+            lab.ready(to);
+            let address = wait::until("it has a name", || {
+                let name = format!("{to}.{network}");
+                let found = lab.rc(["exec", from, "/payload", "look-up", "udp", "a", &name]).run();
+                Some(found.stdout().trim().to_owned()).filter(|text| text.parse::<Ipv4Addr>().is_ok())
+            });
+            let ask = lab.rc(["exec", from, "/payload", "ask", "tcp", &format!("{address}:7"), network]);
+            assert_eq!(ask.run().text(), network);
+        }
+        for number in PUBLISHED {
+            let port = self.published(number).expect("it has a port");
+            wait::until("the port answers", || Self::by_port(port, "by port").ok().filter(|text| text == "by port"));
+        }
+    }
 }
 
 #[test]
-fn sixty_kills_of_keepers_helpers_and_monitors_leave_the_truth_and_then_nothing() {
+fn kills_of_keepers_helpers_relays_and_monitors_leave_the_truth_and_then_nothing() {
+    require!(program "slirp4netns");
     let lab = Lab::new();
     lab.payload();
-    for network in ["one", "two", "six"] {
+    for network in NETWORKS {
         lab.rc(["network", "create", network]).run().prints(format!("{network}\n"));
     }
-    let networks = [&["one"][..], &["two"], &["six"], &["one", "two"], &["two", "six"], &["one", "two", "six"]];
-    let start = |name: &str, networks: &[&str]| {
-        lab.rc(["rm", "-f", "-i", name]).run().exits(0).stdout();
-        let networks = networks.iter().flat_map(|network| ["--network", network]);
-        let run = lab.rc(["run", "-d", "--name", name]).args(networks);
-        run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
+    let ports = u16::try_from(PUBLISHED.len()).expect("a few");
+    let mut storm = Storm { lab, chance: Chance::new(), port: port::take(ports) };
+    (0..MEMBERS.len()).for_each(|number| storm.start(number));
+    let (most, until) = match chance::count("RC_TEST_KILLS", 0) {
+        0 => (100, Some(Instant::now() + LASTS)),
+        kills => (kills, None),
     };
-    for (number, networks) in networks.iter().enumerate() {
-        start(&format!("m{number}"), networks);
-    }
-    let mut chance = Chance::new();
-    for round in 0..60 {
-        let keepers = processes(&lab, &["rc: net one", "rc: net two", "rc: net six"]);
-        let keeper = keepers.get(below(&mut chance, keepers.len().max(1)));
-        match (chance.below(3), keeper) {
-            (0, Some(keeper)) => kill(*keeper),
-            (1, Some(keeper)) => helper(*keeper).into_iter().for_each(kill),
-            _ => {
-                let number = below(&mut chance, networks.len());
-                let name = format!("m{number}");
-                processes(&lab, &[&format!("rc: {name}")]).into_iter().for_each(kill);
-                start(&name, networks[number]);
-            }
-        }
-        if round % 10 == 9 {
-            lab.rc(["ps", "-a"]).run().exits(0).stdout();
+    let mut kills = 0;
+    while kills < most && until.is_none_or(|until| Instant::now() < until) {
+        storm.kill();
+        kills += 1;
+        if kills % 20 == 0 {
+            storm.lab.rc(["ps", "-a"]).run().exits(0).stdout();
         }
     }
-    // Everything is in order again without anybody's help.
-    for name in ["rc: net one", "rc: net two", "rc: net six"] {
-        wait::until("there is a way out", || processes(&lab, &[name]).into_iter().find_map(helper));
-    }
-    for (from, to, network) in [("m0", "m3", "one"), ("m5", "m1", "two"), ("m4", "m2", "six")] {
-        lab.ready(to);
-        let template = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
-        let address = lab.rc(["inspect", "--format", &template, to]).run().text();
-        let ask = lab.rc(["exec", from, "/payload", "ask", "tcp", &format!("{address}:7"), network]);
-        assert_eq!(ask.run().text(), network);
-    }
+    eprintln!("{kills} kills");
+    storm.is_calm();
+    let Storm { lab, .. } = storm;
     lab.remove_containers();
     lab.settle();
-    for network in ["one", "two", "six"] {
+    for network in NETWORKS {
         let directory = lab.store().join("networks").join(network);
         assert_eq!(fs::read_dir(directory.join("leases")).expect("leases").count(), 0, "{network}");
         assert!(!directory.join("ctl").exists(), "{network}");

@@ -4,7 +4,8 @@ mod host;
 
 use std::fs;
 
-use crate::support::{Lab, Signal, wait};
+use crate::support::processes::{kill, processes};
+use crate::support::{Lab, wait};
 
 /// A lab with the payload and networks `app` and `other`, created with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -39,33 +40,6 @@ fn address(lab: &Lab, name: &str, network: &str) -> String {
 #[track_caller]
 fn look_up(lab: &Lab, asker: &str, kind: &str, name: &str) -> String {
     lab.rc(["exec", asker, "/payload", "look-up", "udp", kind, name]).run().text().trim().to_owned()
-}
-
-/// The processes of this lab that have a name, cut to 15 bytes as the kernel keeps it.
-fn processes(lab: &Lab, name: &str) -> Vec<i32> {
-    let store = lab.root().to_string_lossy().into_owned();
-    let pids = fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
-        let comm = fs::read_to_string(entry.path().join("comm")).ok()?;
-        let parent = || {
-            let status = fs::read_to_string(entry.path().join("status")).ok()?;
-            status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<i32>().ok())
-        };
-        // A name server's own environment cannot be read.
-        let is_ours = || {
-            [Some(pid), parent()].into_iter().flatten().any(|pid| {
-                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                String::from_utf8_lossy(&environment).contains(&store)
-            })
-        };
-        (comm.trim() == name && is_ours()).then_some(pid)
-    });
-    pids.collect()
-}
-
-fn kill(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).expect("a PID");
-    rustix::process::kill_process(pid, Signal::KILL).expect("it can be killed");
 }
 
 #[test]
@@ -137,6 +111,53 @@ fn a_new_address_is_right_at_once() {
         assert_eq!(look_up(&lab, "asker", "a", "web"), now);
         last = now;
     }
+    lab.remove_containers();
+}
+
+#[test]
+fn a_container_that_is_renamed_has_its_new_name_at_once_and_no_longer_the_old_one() {
+    let lab = lab(&[]);
+    start(&lab, "asker", &["--network", "app", "--network", "other"]);
+    let options = ["--network", "app:alias=web", "--network", "other", "--restart", "always"];
+    start(&lab, "db", &options);
+    let now = |name: &str, network: &str| look_up(&lab, "asker", "a", &format!("{name}.{network}"));
+    let is_gone = |name: &str| assert_eq!(look_up(&lab, "asker", "a", &format!("{name}.dns.podman")), "NXDOMAIN");
+    let names = ["sql", "store", "sql"];
+    let mut last = "db";
+    for name in names {
+        lab.rc(["rename", last, name]).run().succeeds();
+        for network in ["app", "other"] {
+            assert_eq!(now(name, network), address(&lab, name, network));
+        }
+        is_gone(last);
+        last = name;
+    }
+    // An alias stays, and so does a name that was one's alias all the time.
+    assert_eq!(now("web", "app"), address(&lab, "sql", "app"));
+    lab.rc(["rename", "sql", "web"]).run().succeeds();
+    lab.rc(["rename", "web", "sql"]).run().succeeds();
+    assert_eq!(now("web", "app"), address(&lab, "sql", "app"));
+    let sql = address(&lab, "sql", "app");
+    let backwards: Vec<_> = sql.rsplit('.').collect();
+    let names = look_up(&lab, "asker", "ptr", &format!("{}.in-addr.arpa", backwards.join(".")));
+    assert!(names.starts_with("sql. web. "), "{names}");
+    // What the monitor writes later has the new name, in this run and in the next.
+    lab.rc(["network", "disconnect", "other", "sql"]).run().says_nothing();
+    assert_eq!(now("sql", "app"), address(&lab, "sql", "app"));
+    is_gone("db");
+    lab.rc(["network", "connect", "other", "sql"]).run().says_nothing();
+    assert_eq!(now("sql", "other"), address(&lab, "sql", "other"));
+    is_gone("db");
+    kill(lab.rc(["inspect", "--format", "{{.State.Pid}}", "sql"]).run().text().trim().parse().expect("a PID"));
+    wait::until("it is restarted", || {
+        let count = lab.rc(["inspect", "--format", "{{.RestartCount}} {{.State.Status}}", "sql"]).run().text();
+        (count.trim() == "1 running").then_some(())
+    });
+    assert_eq!(now("sql", "app"), address(&lab, "sql", "app"));
+    is_gone("db");
+    lab.rc(["restart", "-t", "0", "sql"]).run().succeeds();
+    assert_eq!(now("sql", "app"), address(&lab, "sql", "app"));
+    is_gone("db");
     lab.remove_containers();
 }
 

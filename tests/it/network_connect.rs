@@ -4,7 +4,7 @@ use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use serde_json::Value;
 
-use crate::support::Lab;
+use crate::support::{Lab, wait};
 
 /// A lab with the payload and these networks.
 fn lab(networks: &[&str]) -> Lab {
@@ -168,6 +168,35 @@ fn a_container_that_does_not_run_is_connected_at_its_next_start() {
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
     assert!(!address(&lab, "one", "web").is_empty());
     lab.remove_containers();
+}
+
+#[test]
+fn a_container_that_waits_for_its_restart_is_connected_by_it() {
+    let lab = lab(&["app", "web", "old"]);
+    // It runs for good once a third network is there.
+    let run = lab.rc(["run", "-d", "--name", "one", "--restart", "always", "--network", "old", "--network", "app"]);
+    run.args(["payload", "/payload", "needs-interface", "eth2"]).run().succeeds();
+    wait::until("a longer pause", || {
+        let text = lab.rc(["inspect", "--format", "{{.State.Status}} {{.RestartCount}}", "one"]).run().text();
+        text.strip_prefix("restarting ")?.trim().parse::<u32>().ok().filter(|count| *count >= 3).map(drop)
+    });
+    for words in [["disconnect", "old"], ["connect", "web"], ["connect", "old"]] {
+        // Whether it waits, is being started, or runs for a moment.
+        lab.rc(["network", words[0], words[1], "one"]).run().says_nothing();
+    }
+    lab.ready("one");
+    let all = networks(&lab, "one");
+    let mut names: Vec<&str> = all.as_object().expect("networks").keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["app", "old", "web"]);
+    start(&lab, "two", "web");
+    let looked_up = lab.rc(["exec", "two", "/payload", "look-up", "udp", "a", "one"]).run().text();
+    assert_eq!(looked_up.trim(), address(&lab, "one", "web"));
+    lab.remove_containers();
+    for network in ["app", "web", "old"] {
+        let leases = std::fs::read_dir(lab.store().join("networks").join(network).join("leases")).expect("leases");
+        assert_eq!(leases.count(), 0, "{network}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Published TCP ports of the default network: what a client and a server see of each other through rc's relay.
 
+mod moves;
 mod networks;
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -188,10 +189,14 @@ fn all_data_arrives_in_both_directions_and_each_ends_alone() {
 }
 
 /// Reads the first line, and nothing of what follows.
-fn greeting_byte_by_byte(mut stream: &TcpStream) {
-    let mut byte = [0];
-    while byte != *b"\n" {
+fn greeting_byte_by_byte(mut stream: &TcpStream) -> String {
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    loop {
         stream.read_exact(&mut byte).expect("a greeting");
+        if byte == *b"\n" {
+            return String::from_utf8_lossy(&said).into_owned();
+        }
+        said.extend(byte);
     }
 }
 
@@ -242,17 +247,22 @@ fn what_a_server_says_at_last_arrives() {
     }
 }
 
-/// The process that serves the ports of the container with this name, of which the kernel keeps five characters.
+/// A process that serves the ports of the container with this name, of which the kernel keeps five characters.
 fn relay(container: &str) -> Option<rustix::process::Pid> {
+    relays(container).pop()
+}
+
+/// All of these processes.
+fn relays(container: &str) -> Vec<rustix::process::Pid> {
     let name = format!("rc: ports {container}\n");
     let pids = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
-    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let pid = pids.find(|pid| {
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let serving = pids.filter(|pid| {
         let has_ended =
             std::fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.kind() == ErrorKind::NotFound);
         !has_ended && std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == name)
-    })?;
-    rustix::process::Pid::from_raw(pid)
+    });
+    serving.filter_map(rustix::process::Pid::from_raw).collect()
 }
 
 #[test]

@@ -210,3 +210,38 @@ mod compat {
         call(0, arguments)
     }
 }
+
+/// From now on this process, and what it starts, is on a kernel without the packet filter's socket. The caller is root
+/// of its user namespace. Source: seccomp(2), seccomp_unotify(2), netlink(7).
+pub(crate) fn deny_netfilter() -> io::Result<()> {
+    const AT_NUMBER: u32 = 0;
+    const AT_DOMAIN: u32 = 16;
+    const AT_PROTOCOL: u32 = 32;
+    let filter = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or_default(),
+        jt,
+        jf,
+        k,
+    };
+    let load = |at: u32| filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
+    let unless = |value: i64, skipped: u8| {
+        filter(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skipped, u32::try_from(value).unwrap_or_default())
+    };
+    let answer = |action: u32| filter(libc::BPF_RET | libc::BPF_K, 0, 0, action);
+    let mut program = [
+        load(AT_NUMBER),
+        unless(libc::SYS_socket, 5),
+        load(AT_DOMAIN),
+        unless(libc::AF_NETLINK.into(), 3),
+        load(AT_PROTOCOL),
+        unless(libc::NETLINK_NETFILTER.into(), 1),
+        answer(libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EPROTONOSUPPORT).unwrap_or_default()),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 8, filter: program.as_mut_ptr() };
+    // SAFETY: the kernel copies the program, which lives until the call returns.
+    match unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -89,12 +89,28 @@ fn play(words: &[&str]) -> Outcome {
         ["orphans", count] => orphans(count.parse()?)?,
         ["middle"] => drop(again(&["exit", "0"])?),
         ["leave", words @ ..] => drop(again(words)?),
+        ["outlive", port] => {
+            // The end of the container's monitor does not end this program.
+            rustix::process::set_parent_process_death_signal(None)?;
+            network::serve_tcp(port.parse()?)?;
+        }
+        ["greeted", address] => println!("{}", network::greeted(address)?),
+        ["knock", address] => drop(std::net::TcpStream::connect_timeout(&address.parse()?, network::SHORT)?),
+        ["without-netfilter", program, arguments @ ..] => {
+            call::deny_netfilter()?;
+            return Err(
+                std::os::unix::process::CommandExt::exec(std::process::Command::new(program).args(arguments)).into()
+            );
+        }
+        ["needs-interface", name] => needs_interface(name)?,
         ["busy"] => busy()?,
         ["bomb"] => bomb()?,
         ["eat", bytes] => eat(bytes.parse()?)?,
         ["tcp", port] => network::serve_tcp(port.parse()?)?,
         ["udp", port] => network::serve_udp(port.parse()?)?,
         ["greet", port] => network::greet(port.parse()?)?,
+        ["greet-both", port] => network::greet_both(port.parse()?)?,
+        ["call-udp", port, address] => network::call_udp(port.parse()?, address)?,
         ["greet-udp", port] => network::greet_udp(port.parse()?)?,
         ["watch", port] => network::watch(port.parse()?)?,
         ["abort", port] => network::abort(port.parse()?)?,
@@ -261,6 +277,15 @@ fn hang() -> std::io::Result<()> {
     loop {
         std::thread::park();
     }
+}
+
+/// Runs as long as it is let, if this network namespace has an interface of that name.
+fn needs_interface(name: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let devices = std::fs::read_to_string("/proc/net/dev")?;
+    if !devices.lines().any(|line| line.trim_start().starts_with(&format!("{name}:"))) {
+        return Err(format!("there is no {name}").into());
+    }
+    signals::sleep()
 }
 
 /// Uses a CPU forever.

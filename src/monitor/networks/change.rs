@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use super::super::directory::ContainerDir;
-use super::{Networks, names};
-use crate::net::lease::{NewLease, Owner};
+use super::Networks;
+use crate::net;
+use crate::net::lease::NewLease;
 use crate::net::member::{Handover, Member};
-use crate::net::{self, addresses};
 use crate::plan::{ContainerConfig, NetworkChange};
 use crate::sys::namespace;
 use crate::sys::process::fork_sharing;
@@ -39,7 +39,7 @@ impl Networks {
         let updated = config.reconnected(change)?;
         match change {
             NetworkChange::Connect(endpoint) => {
-                let (name, new) = self.new_lease(&config, endpoint);
+                let (name, new) = self.new_lease(&config, change, endpoint)?;
                 let member = self.joiner.join(&name, new, || root_of(container.init))?;
                 let plugged = self.check_home(&name, &member, container.init).and_then(|()| {
                     let gateways = self.further_gateways(&config, &member);
@@ -84,21 +84,18 @@ impl Networks {
         }
     }
 
-    /// Adopts a change that was made.
+    /// Adopts a change that was made. While the program does not run, it is joined to a new network at its next start.
     pub(in crate::monitor) fn adopt(
         &mut self,
         change: &NetworkChange,
         member: Option<(Handover, Vec<OwnedFd>)>,
         init: Option<&ProcessId>,
     ) -> Result<(), Report> {
-        if let Some(member) = member.and_then(|(handover, descriptors)| Member::adopt(handover, descriptors)) {
-            self.members.push((self.next, member));
+        if let Some((handover, descriptors)) = member {
+            let message = "the process that was making the change has sent too little";
+            let member = Member::adopt(handover, descriptors);
+            self.members.push((self.next, member.ok_or_else(|| Report::new(ReportKind::Internal, message))?));
             self.next += 1;
-        } else if matches!(change, NetworkChange::Connect(_)) {
-            return Err(Report::new(
-                ReportKind::Internal,
-                "the process that was making the change has sent too little",
-            ));
         }
         if let NetworkChange::Disconnect(name) = change {
             let leaving = self.members.iter().position(|(_, member)| member.record.name == *name);
@@ -107,15 +104,12 @@ impl Networks {
                 self.release(&member);
             }
         }
-        let all: Vec<Name> = self.members.iter().map(|(_, member)| member.record.name.clone()).collect();
-        for (_, member) in &mut self.members {
-            member.lease.networks.clone_from(&all);
-        }
+        self.know_each_other();
         self.begin_run(init);
         Ok(())
     }
 
-    /// The state after a change; published ports stay where they are.
+    /// The state after a change; ports that a helper publishes stay where they are.
     pub(in crate::monitor) fn state_after(&self, before: &NetworkState) -> NetworkState {
         let own = self.states();
         let is_member = |endpoint: &EndpointState| endpoint.mac.is_some();
@@ -129,34 +123,27 @@ impl Networks {
         NetworkState { endpoints }
     }
 
-    fn new_lease(&self, config: &ContainerConfig, endpoint: &Endpoint) -> (Name, NewLease) {
-        let name = endpoint.network.clone().unwrap_or_else(Name::default_network);
-        let mut networks: Vec<Name> = self.members.iter().map(|(_, member)| member.record.name.clone()).collect();
-        networks.push(name.clone());
-        let of_helper = has_helper(config).then_some(addresses::INTERFACE);
-        let of_members = self.members.iter().map(|(_, member)| member.lease.interface.as_str());
-        let taken: Vec<&str> = of_members.chain(of_helper).collect();
-        let is_free = |name: &String| !taken.contains(&name.as_str());
-        let free = (0..).map(|number| format!("eth{number}")).find(is_free).unwrap_or_default();
-        let new = NewLease {
-            owner: Owner::container(&config.id),
-            name: config.name.clone(),
-            names: names(config, endpoint),
-            wanted: endpoint.addresses.clone(),
-            mac: endpoint.mac,
-            interface: endpoint.interface.clone().unwrap_or(free),
-            networks,
-            dns: config.dns.clone(),
-            descriptor: None,
-        };
-        (name, new)
+    /// The lease for a further endpoint.
+    fn new_lease(
+        &self,
+        config: &ContainerConfig,
+        change: &NetworkChange,
+        endpoint: &Endpoint,
+    ) -> Result<(Name, NewLease), Report> {
+        let after = ContainerConfig { network: config.network_after(change)?, ..config.clone() };
+        let network = endpoint.network.clone().unwrap_or_else(Name::default_network).of_network();
+        let new = self.wanted(&after).into_iter().find(|(name, _)| *name == network);
+        new.ok_or_else(|| Report::new(ReportKind::Internal, format!("the network `{network}` was joined already")))
     }
 
     /// Interfaces can only be moved between namespaces with one owner.
     fn check_home(&self, name: &Name, member: &Member, init: i32) -> Result<(), net::Error> {
         use std::os::fd::AsFd as _;
-        let own = namespace::above_user_of(init).ok();
-        if own.is_some_and(|own| namespace::is_same(own.as_fd(), member.home())) {
+        let own = namespace::above_user_of(init).map_err(|source| {
+            let step = "find the container's root namespace";
+            net::Error::Network { network: name.to_string(), step, source }
+        })?;
+        if namespace::is_same(own.as_fd(), member.home()) {
             return Ok(());
         }
         let other = self.members.first().map_or_else(String::new, |(_, member)| member.record.name.to_string());
@@ -188,14 +175,10 @@ impl Networks {
         }
         after
     }
-
-    fn member_of(&self, network: &Name) -> Option<&Member> {
-        self.members.iter().map(|(_, member)| member).find(|member| member.record.name == *network)
-    }
 }
 
 /// Whether slirp4netns or pasta connects the container, too.
-pub(super) fn has_helper(config: &ContainerConfig) -> bool {
+pub(in crate::monitor) fn has_helper(config: &ContainerConfig) -> bool {
     config.network.endpoints().iter().any(|endpoint| !endpoint.is_bridge())
 }
 

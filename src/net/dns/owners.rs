@@ -123,8 +123,8 @@ mod tests {
     fn lock(root: &Path, owner: &Owner) -> File {
         let directory = root.join(owner.to_string());
         fs::create_dir_all(&directory).expect("a directory");
-        let file =
-            File::options().create(true).truncate(false).write(true).open(directory.join("lock")).expect("a file");
+        let options = File::options().create(true).truncate(false).write(true).clone();
+        let file = fs::open_with(directory.join("lock"), &options).expect("a file");
         let whole = libc::flock {
             l_type: i16::try_from(libc::F_WRLCK).expect("a short"),
             l_whence: i16::try_from(libc::SEEK_SET).expect("a short"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::super::programs::Programs;
 use super::super::record::Networks;
+use super::super::tell::Tell;
 use crate::types::NetworkRecord;
 
 /// What a keeper needs.
@@ -20,6 +21,8 @@ pub(in crate::net) struct Keep<'a> {
     pub(in crate::net) programs: &'a Programs,
     /// A private directory for locks of drivers.
     pub(in crate::net) locks: PathBuf,
+    /// Hears what happens to the network.
+    pub(in crate::net) told: &'a dyn Tell,
     /// The user namespace that owns the network's namespace.
     pub(in crate::net) home: BorrowedFd<'a>,
     /// The network's namespace, if it exists.

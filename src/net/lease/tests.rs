@@ -100,6 +100,32 @@ fn an_address_is_given_again_as_late_as_possible() {
 }
 
 #[test]
+fn a_thousand_starts_on_a_small_network_share_no_address() {
+    let home = tempfile::tempdir().expect("directory");
+    let networks = network(home.path());
+    // Three of five run all the time, one of which is an orphan: only its program lives.
+    let held: Vec<String> = (1..=3).flat_map(|number| addresses(&live(&networks, new(number, &[])))).collect();
+    let mut last = Vec::new();
+    for number in 0..1000 {
+        let own = u8::try_from(number % 50).expect("a few") + 100;
+        let lease = allocate(&networks, new(own, &[])).expect("an address");
+        let given = addresses(&lease);
+        assert!(given.iter().all(|address| !held.contains(address) && !last.contains(address)), "{given:?}");
+        last = given;
+        match number % 3 {
+            // It ends as it should; it is killed; its next start removes what is left.
+            0 => networks.release(&app(), &lease).expect("removed"),
+            1 => {}
+            _ => {
+                let locked = networks.lock(&app()).expect("locked").expect("there");
+                locked.remove_leases_of(&owner(own)).expect("removed");
+            }
+        }
+    }
+    assert!(files(&networks).len() <= 10, "two addresses for each of five: {:?}", files(&networks));
+}
+
+#[test]
 fn of_two_that_want_an_address_one_gets_it_until_it_ends() {
     let home = tempfile::tempdir().expect("directory");
     let networks = network(home.path());
@@ -172,6 +198,13 @@ fn what_is_no_address_of_the_network_is_refused() {
 #[test]
 fn an_owner_is_a_directory_of_the_store() {
     assert!(owner(7).to_string().parse::<Owner>().is_ok_and(|read| read == owner(7)));
+    let step = "tmp/scratch-1/run-22-1".parse::<Owner>().expect("an owner");
+    assert_eq!(Owner::at(Path::new("/store"), Path::new("/store/tmp/scratch-1/run-22-1")), Some(step));
+    assert_eq!(Owner::at(Path::new("/store"), Path::new("/other/tmp/scratch-1/run-22-1")), None);
+    assert_ne!(owner(7).number(), owner(8).number());
+    for text in ["tmp/a", "tmp/../b", "tmp/a/.b", "tmp/a/b/c", "tmp//b"] {
+        assert!(text.parse::<Owner>().is_err(), "{text}");
+    }
     for text in ["", "containers", "containers/x", "../../etc", &format!("volumes/{}", owner(1).id())] {
         assert!(text.parse::<Owner>().is_err(), "{text}");
     }

@@ -55,6 +55,11 @@ impl Datagrams {
         Self { sessions: Vec::new(), numbers: HashMap::new(), most, buffer: Vec::new(), next_end: None }
     }
 
+    /// Whether there is no session.
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
     /// When a session may end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.next_end

@@ -22,7 +22,7 @@ pub(super) enum Answers {
 }
 
 /// An address of the container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reach {
     /// The address.
     pub(crate) ip: IpAddr,
@@ -51,7 +51,7 @@ impl Reach {
 }
 
 /// The container, as the relay sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inside {
     /// One address for each family that the container has, at least one.
     first: Reach,

@@ -18,6 +18,7 @@ use rustix::process::{Resource, getrlimit};
 use super::datagrams::Datagrams;
 use super::doors::Door;
 use super::inside::Inside;
+use super::one::Word;
 use super::pipes::Pipes;
 use super::stream::{Stream, Turn, reset_when_closed};
 use crate::sys::process;
@@ -89,8 +90,20 @@ pub(super) struct Server<'a> {
     most: usize,
     room: Room,
     monitor: BorrowedFd<'a>,
+    phase: Phase,
+}
+
+/// What the monitor has said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing: clients are served.
+    Serves,
+    /// Another process serves; this one ends with its last connection.
+    Retired,
     /// The container has ended: what servers have said is passed on, and then the relay ends.
-    is_ending: bool,
+    Ends,
+    /// There is nothing to wait for.
+    Over,
 }
 
 /// Whether there is room for another connection.
@@ -129,7 +142,7 @@ impl<'a> Server<'a> {
             most: (room - 2 * pipes - sessions) / 2,
             room: Room::Left,
             monitor,
-            is_ending: false,
+            phase: Phase::Serves,
         })
     }
 
@@ -152,15 +165,24 @@ impl<'a> Server<'a> {
             if self.deadline_of_room().is_some_and(|until| until <= Instant::now()) {
                 self.accept_again();
             }
-            if self.is_ending && events.is_empty() && self.streams.iter().flatten().all(Stream::is_answered) {
-                return Ok(());
+            match self.phase {
+                Phase::Retired if self.streams.iter().all(Option::is_none) && self.datagrams.is_empty() => {
+                    return Ok(());
+                }
+                Phase::Ends if events.is_empty() && self.is_answered() => return Ok(()),
+                Phase::Over => return Ok(()),
+                _ => {}
             }
         }
     }
 
+    /// Whether no server has more to say.
+    fn is_answered(&self) -> bool {
+        self.streams.iter().flatten().all(Stream::is_answered)
+    }
+
     fn wait(&self, events: &mut Vec<Event>) -> io::Result<()> {
-        let answered = || self.streams.iter().flatten().all(Stream::is_answered);
-        let left = if !self.unfinished.is_empty() || (self.is_ending && answered()) {
+        let left = if !self.unfinished.is_empty() || (self.phase == Phase::Ends && self.is_answered()) {
             Some(Duration::ZERO)
         } else {
             let deadline = [self.datagrams.deadline(), self.deadline_of_room()].into_iter().flatten().min();
@@ -184,7 +206,9 @@ impl<'a> Server<'a> {
 
     fn handle(&mut self, token: Token, flags: EventFlags) {
         match token {
-            Token::Monitor => self.end(),
+            Token::Monitor => self.hear(),
+            // Who comes now is another's.
+            Token::Door(_) if self.phase != Phase::Serves => {}
             Token::Door(number) => match self.doors[number].port.protocol {
                 Protocol::Tcp => self.accept(number),
                 Protocol::Udp => {
@@ -269,13 +293,13 @@ impl<'a> Server<'a> {
     /// There is no room for another connection: clients wait.
     fn accept_later(&mut self, room: Room) {
         self.room = room;
-        self.watch_doors(Some(Protocol::Tcp), EventFlags::empty());
+        self.watch_listeners(EventFlags::empty());
     }
 
     fn accept_again(&mut self) {
         self.room = Room::Left;
-        if !self.is_ending {
-            self.watch_doors(Some(Protocol::Tcp), EventFlags::IN);
+        if self.phase == Phase::Serves {
+            self.watch_listeners(EventFlags::IN);
         }
     }
 
@@ -283,21 +307,35 @@ impl<'a> Server<'a> {
         if let Room::NoneUntil(until) = self.room { Some(until) } else { None }
     }
 
-    /// Changes what is watched at the doors of one protocol, or at all.
-    fn watch_doors(&self, protocol: Option<Protocol>, flags: EventFlags) {
+    /// Changes what is watched at the doors of TCP.
+    fn watch_listeners(&self, flags: EventFlags) {
         for (number, door) in self.doors.iter().enumerate() {
-            if protocol.is_none_or(|protocol| protocol == door.port.protocol) {
+            if door.port.protocol == Protocol::Tcp {
                 // They are watched already, so this does not fail.
                 epoll::modify(&self.epoll, door.as_fd(), Token::Door(number).data(), flags).ok();
             }
         }
     }
 
-    /// The container has ended: lets nobody in any more.
-    fn end(&mut self) {
-        self.is_ending = true;
-        self.watch_doors(None, EventFlags::empty());
-        epoll::delete(&self.epoll, self.monitor).ok();
+    /// The monitor says something, or the container has ended: nobody is let in any more.
+    fn hear(&mut self) {
+        for door in &self.doors {
+            // They are not watched any more after the first time. One that refuses would be ready at any time.
+            epoll::delete(&self.epoll, door.as_fd()).ok();
+        }
+        match Word::read(self.monitor) {
+            Some(Word::Retire) => self.phase = Phase::Retired,
+            Some(Word::Reset) => {
+                for stream in self.streams.iter_mut().filter_map(Option::take) {
+                    stream.reset(&mut self.pipes);
+                }
+                self.phase = Phase::Over;
+            }
+            None => {
+                self.phase = Phase::Ends;
+                epoll::delete(&self.epoll, self.monitor).ok();
+            }
+        }
     }
 }
 

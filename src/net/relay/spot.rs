@@ -1,7 +1,7 @@
 //! The network namespace in which a relay connects, and the way to it.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use nix::sched::CloneFlags;
 
@@ -25,6 +25,20 @@ enum Way {
     Network { home: OwnedFd, namespace: OwnedFd },
 }
 
+impl PartialEq for Spot {
+    /// Whether both are one place, with the same addresses.
+    fn eq(&self, other: &Self) -> bool {
+        let is_one = match (&self.way, &other.way) {
+            (Way::Network { namespace: one, .. }, Way::Network { namespace: other, .. }) => {
+                namespace::is_same(one.as_fd(), other.as_fd())
+            }
+            // A process is another one's place each time.
+            _ => false,
+        };
+        is_one && self.inside == other.inside
+    }
+}
+
 impl Spot {
     /// The user and network namespaces of process `target`, which has these addresses.
     pub(in crate::net) fn of_process(target: i32, addresses: Addresses) -> io::Result<Self> {
@@ -44,6 +58,11 @@ impl Spot {
     ) -> Option<Self> {
         let inside = Inside::new(reaches, if has_filter { Answers::Filtered } else { Answers::Lost })?;
         Some(Self { way: Way::Network { home, namespace }, inside })
+    }
+
+    /// Whether it is in that network namespace.
+    pub(crate) fn is_in(&self, network: BorrowedFd<'_>) -> bool {
+        matches!(&self.way, Way::Network { namespace, .. } if namespace::is_same(namespace.as_fd(), network))
     }
 
     /// Takes this process there, and returns what it finds. It has all capabilities then. `has_tcp` says whether there

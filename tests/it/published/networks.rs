@@ -198,3 +198,35 @@ fn nobody_inside_is_a_reset_in_a_network_too() {
     }
     lab.remove_containers();
 }
+
+#[test]
+fn a_server_that_speaks_first_from_its_published_port_is_heard_and_hears() {
+    require_tun!();
+    let Some(outward) = outward() else { skip!("no default route") };
+    let lab = lab(false, &[]);
+    let port = port::take(1);
+    let lobby = UdpSocket::bind((outward, 0)).expect("a port is free");
+    lobby.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let address = lobby.local_addr().expect("an address").to_string();
+    let run = lab.rc(["run", "-d", "--name", "game", "--network", "app", "-p", &format!("{port}:7/udp")]);
+    run.args(["payload", "/payload", "call-udp", "7", &address]).run().succeeds();
+    lab.ready("game");
+    let mut said = [0; 100];
+    let (length, game) = lobby.recv_from(&mut said).expect("it calls");
+    assert_eq!(&said[..length], b"who is there?");
+    // Whom it has called reaches it by that address, and everybody by the published port, at the same time.
+    let player = UdpSocket::bind((outward, 0)).expect("a port is free");
+    let answered = |socket: &UdpSocket, to: SocketAddr| {
+        socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout can be set");
+        wait::until("it answers", || {
+            socket.send_to(b"me", to).expect("sent");
+            let mut said = [0; 100];
+            let (length, from) = socket.recv_from(&mut said).ok()?;
+            (&said[..length] == b"hello" && from == to).then_some(())
+        });
+    };
+    answered(&lobby, game);
+    answered(&player, SocketAddr::new(outward, port));
+    answered(&lobby, game);
+    lab.remove_containers();
+}

@@ -1,0 +1,45 @@
+//! The processes of a lab, by the names that the kernel keeps.
+
+use std::fs;
+
+use super::{Lab, Signal};
+
+/// The PIDs of those with this name, cut to 15 bytes: the keeper of `app` is `rc: net app`.
+pub(crate) fn processes(lab: &Lab, name: &str) -> Vec<i32> {
+    let name: String = name.chars().take(15).collect();
+    let root = lab.root().to_string_lossy().into_owned();
+    let pids = fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+        let comm = fs::read_to_string(entry.path().join("comm")).ok()?;
+        // The environment of one that has given up its privileges cannot be read.
+        let is_ours = || [Some(pid), parent(pid)].into_iter().flatten().any(|pid| belongs(pid, &root));
+        (comm.trim_end() == name && is_ours()).then_some(pid)
+    });
+    pids.collect()
+}
+
+/// The parent of a process, while that lives.
+fn parent(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+}
+
+/// Whether a process has this directory in its environment.
+fn belongs(pid: i32, root: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    String::from_utf8_lossy(&environment).contains(root)
+}
+
+/// The children of a process that have this name.
+pub(crate) fn children(pid: i32, name: &str) -> Vec<i32> {
+    let all = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name);
+    all.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(named).collect()
+}
+
+/// Kills a process, if it has not ended.
+pub(crate) fn kill(pid: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        rustix::process::kill_process(pid, Signal::KILL).ok();
+    }
+}
