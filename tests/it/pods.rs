@@ -178,6 +178,16 @@ fn a_pod_with_the_policy_stop_ends_with_its_last_member_and_another_goes_on() {
     remove(&lab);
 }
 
+/// Waits until the pod's own process runs: a monitor that has just begun has not yet replaced what the killed one said.
+fn wait_for_process(lab: &Lab, id: &str) {
+    wait::until("the pod's process runs", || {
+        let state: Value = serde_json::from_slice(&std::fs::read(lab.container(id).join("state.json")).ok()?).ok()?;
+        let pid = state["init"]["pid"].as_i64().filter(|_| state["status"] == "running")?;
+        std::path::Path::new(&format!("/proc/{pid}/ns")).exists().then_some(())
+    });
+    wait_for(lab, "Running");
+}
+
 /// The PID of the monitor of the pod.
 fn monitor(lab: &Lab, id: &str) -> i32 {
     wait::until("the pod has a monitor", || crate::kill_storm::monitor(lab, id))
@@ -195,7 +205,7 @@ fn a_pod_whose_monitor_is_killed_runs_again_in_the_namespaces_of_its_members() {
         rustix::process::kill_process(rustix::process::Pid::from_raw(killed).expect("a PID"), Signal::KILL)
             .expect("it can be killed");
         wait::until("another monitor", || crate::kill_storm::monitor(&lab, &id).filter(|pid| *pid != killed));
-        wait_for(&lab, "Running");
+        wait_for_process(&lab, &id);
     }
     is(&lab, "Running", 2);
     // A new member has the same namespaces and the same shared memory as the old ones.
@@ -217,7 +227,7 @@ fn kill_monitor(lab: &Lab, id: &str) {
     rustix::process::kill_process(rustix::process::Pid::from_raw(killed).expect("a PID"), Signal::KILL)
         .expect("it can be killed");
     wait::until("another monitor", || crate::kill_storm::monitor(lab, id).filter(|pid| *pid != killed));
-    wait_for(lab, "Running");
+    wait_for_process(lab, id);
 }
 
 /// What the server of the pod answers at a published port of the host.
