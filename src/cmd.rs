@@ -41,6 +41,7 @@ pub(crate) mod network;
 mod observer;
 mod outcome;
 pub(crate) mod pause;
+pub(crate) mod plugin;
 pub(crate) mod pod;
 pub(crate) mod port;
 pub(crate) mod prune;

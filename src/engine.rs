@@ -42,6 +42,7 @@ mod names;
 mod needed;
 mod networks;
 mod observer;
+mod platforms;
 mod pods;
 mod ports;
 mod prune;
@@ -66,8 +67,9 @@ pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
 pub(crate) use build::{
-    BuildEvent, BuildRequest, BuildSecret, Debugger as BuildDebugger, Export as BuildExport, Failed as BuildFailed,
-    Made, Outcome, Squash as BuildSquash, StepTitle, Stream, explain as explain_build, make as build,
+    BuildEvent, BuildRequest, BuildSecret, Changes as BuildChanges, Debugger as BuildDebugger, Export as BuildExport,
+    Failed as BuildFailed, InheritedLabels, Made, Outcome, Squash as BuildSquash, StepTitle, Stream,
+    explain as explain_build, make as build,
 };
 pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, build_cache, cache_bytes};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes_of_any, commit, export, image_changes};
@@ -100,6 +102,7 @@ pub(crate) use networks::{
     network_filters, networks, reload_networks, remove_networks, unused_networks, update_network,
 };
 pub(crate) use observer::Observer;
+pub(crate) use platforms::{name_list, push_as_list};
 pub(crate) use pods::{PodSelection, create_pod, latest_pod, pod_exists, pods, remove_pods, start_pods, stop_pods};
 pub(crate) use ports::{PublishedPorts, ports};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};

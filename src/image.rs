@@ -10,6 +10,7 @@ pub(crate) mod commit;
 mod config;
 mod error;
 mod foreign;
+mod format;
 /// Images from an archive of a filesystem.
 pub(crate) mod import;
 /// Lists of images for several platforms.
@@ -27,6 +28,8 @@ pub(crate) mod progress;
 pub(crate) mod pull;
 /// From the store to a registry.
 pub(crate) mod push;
+/// Images with other layers for archives.
+pub(crate) mod repack;
 /// Images to archives and directories.
 pub(crate) mod save;
 /// Which images may come into the store.

@@ -19,7 +19,7 @@ use crate::sys::programs;
 use crate::types::{DetachKeys, Network as ContainerNetwork, NetworkDriver, Report, ReportKind, StorageDriver};
 
 use value::Value as _;
-pub(crate) use value::{Bound, EventLogger, Program, Size, Text, Texts};
+pub(crate) use value::{Bound, CacheMounts, EventLogger, Program, Size, Text, Texts};
 
 const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 
@@ -263,6 +263,8 @@ settings! {
     }
     /// Builds.
     build: Build {
+        /// Which builds share caches that are mounted: `shared` or `per-context`.
+        cache_mounts: CacheMounts = CacheMounts::Shared;
         /// The most bytes of the build cache that are in no image.
         cache_size: Bound = Bound(None);
     }

@@ -35,13 +35,18 @@ impl fmt::Display for CachePlace {
 
 /// Where steps go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CacheTo {
-    /// The place.
-    pub(crate) place: CachePlace,
-    /// All steps, not only those that the result has.
-    pub(crate) is_max: bool,
-    /// If it fails, the build goes on.
-    pub(crate) ignores_errors: bool,
+pub(crate) enum CacheTo {
+    /// Into the image: those that it has the layers of.
+    Inline,
+    /// To a cache.
+    Place {
+        /// The place.
+        place: CachePlace,
+        /// All steps, not only those that the result has.
+        is_max: bool,
+        /// If it fails, the build goes on.
+        ignores_errors: bool,
+    },
 }
 
 /// Reads `--cache-from`: `type=registry,ref=…`, `type=local,src=…`, or a reference, as podman has it.
@@ -56,20 +61,23 @@ pub(crate) fn from(text: &str) -> Result<CachePlace, Invalid> {
 /// Reads `--cache-to`: as [`from`], with `dest` in place of `src`, and `mode` and `ignore-error`.
 pub(crate) fn to(text: &str) -> Result<CacheTo, Invalid> {
     let what = "cache destination";
+    if matches!(text, "type=inline" | "type=inline,mode=min") {
+        return Ok(CacheTo::Inline);
+    }
     let (place, others) = place(text, what, "dest")?;
-    let mut found = CacheTo { place, is_max: false, ignores_errors: false };
+    let (mut is_max, mut ignores_errors) = (false, false);
     for (key, value) in others {
         match (key.as_str(), value.as_deref()) {
-            ("mode", Some("min")) => found.is_max = false,
-            ("mode", Some("max")) => found.is_max = true,
+            ("mode", Some("min")) => is_max = false,
+            ("mode", Some("max")) => is_max = true,
             ("mode", _) => return Err(Invalid::new(what, text, "the mode is min or max")),
-            ("ignore-error", None | Some("true")) => found.ignores_errors = true,
-            ("ignore-error", Some("false")) => found.ignores_errors = false,
+            ("ignore-error", None | Some("true")) => ignores_errors = true,
+            ("ignore-error", Some("false")) => ignores_errors = false,
             ("ignore-error", _) => return Err(Invalid::new(what, text, "`ignore-error` is true or false")),
             _ => return Err(unknown(what, text, &key)),
         }
     }
-    Ok(found)
+    Ok(CacheTo::Place { place, is_max, ignores_errors })
 }
 
 fn unknown(what: &'static str, text: &str, key: &str) -> Invalid {
@@ -103,7 +111,11 @@ fn place(text: &str, what: &'static str, directory: &str) -> Result<(CachePlace,
             tag: take("tag"),
             digest: take("digest").map(|digest| digest.parse()).transpose()?,
         },
-        "inline" | "gha" | "s3" | "azblob" => {
+        "inline" if directory == "src" => {
+            return Err(invalid("a cache in an image has the image's name: type=registry,ref=IMAGE".to_owned()));
+        }
+        "inline" => return Err(invalid("type inline has no other field: the image has what it has".to_owned())),
+        "gha" | "s3" | "azblob" => {
             return Err(invalid(format!("rc has no cache of type {kind}; use type=registry or type=local")));
         }
         other => {
@@ -138,9 +150,10 @@ mod tests {
         ] {
             assert_eq!(from(text), Ok(expected), "{text}");
         }
-        let max = CacheTo { place: local("/c", None), is_max: true, ignores_errors: true };
+        let max = CacheTo::Place { place: local("/c", None), is_max: true, ignores_errors: true };
         assert_eq!(to("type=local,dest=/c,mode=max,ignore-error"), Ok(max));
-        let min = CacheTo { place: registry("h.io/a"), is_max: false, ignores_errors: false };
+        let min = CacheTo::Place { place: registry("h.io/a"), is_max: false, ignores_errors: false };
+        assert_eq!(to("type=inline"), Ok(CacheTo::Inline));
         assert_eq!(to("type=registry,ref=h.io/a,ignore-error=false"), Ok(min));
     }
 
@@ -151,7 +164,7 @@ mod tests {
             ("type=loacl,src=x", "there is no type `loacl` (did you mean local?)"),
             ("type=registry", "type registry needs `ref`"),
             ("type=local,dest=x", "type local needs `src`"),
-            ("type=inline", "rc has no cache of type inline; use type=registry or type=local"),
+            ("type=inline", "a cache in an image has the image's name: type=registry,ref=IMAGE"),
             ("type=local,src=x,mode=max", "`mode` is unknown here"),
             ("type=local,src=x,tga=y", "`tga` is unknown here (did you mean tag?)"),
             ("type=local,src=x,digest=y", "digest `y`"),
@@ -162,6 +175,7 @@ mod tests {
         }
         for (text, expected) in [
             ("type=local,dest=x,mode=all", "the mode is min or max"),
+            ("type=inline,mode=max", "type inline has no other field"),
             ("type=local,dest=x,ignore-error=maybe", "`ignore-error` is true or false"),
         ] {
             let error = to(text).expect_err(text).to_string();

@@ -72,6 +72,17 @@ struct Own {
     bytes: Option<u64>,
 }
 
+impl Own {
+    fn of(record: &StepRecord) -> Self {
+        Self {
+            created: record.created.clone(),
+            shown: record.shown.clone(),
+            took: record.took,
+            bytes: record.layer.as_ref().map(|layer| layer.size),
+        }
+    }
+}
+
 /// A step that another machine has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedStep {
@@ -103,15 +114,44 @@ pub(crate) fn write(steps: &[CachedStep]) -> Result<(Vec<u8>, Vec<Descriptor>), 
             });
             results.push(Outcome { layer: place, created_at: Some(step.record.created.clone()) });
         }
-        let own = Own {
-            created: step.record.created.clone(),
-            shown: step.record.shown.clone(),
-            took: step.record.took,
-            bytes: step.record.layer.as_ref().map(|layer| layer.size),
-        };
-        document.records.push(Record { digest: step.key.clone(), results, rc: Some(own) });
+        document.records.push(Record { digest: step.key.clone(), results, rc: Some(Own::of(&step.record)) });
     }
     Ok((serde_json::to_vec(&document)?, blobs))
+}
+
+/// The records of these steps for the configuration of the image with these layers, without those whose layer it does
+/// not have. Source: BuildKit, `cache/remotecache/inline`.
+pub(crate) fn write_inline(steps: &[(Digest, StepRecord)], diff_ids: &[Digest]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut records = Vec::new();
+    for (key, record) in steps {
+        let place = match &record.layer {
+            None => None,
+            Some(layer) => match diff_ids.iter().rposition(|diff_id| *diff_id == layer.digest) {
+                None => continue,
+                place => place,
+            },
+        };
+        let results = place.map(|layer| Outcome { layer, created_at: Some(record.created.clone()) });
+        let results = results.into_iter().collect();
+        records.push(Record { digest: key.clone(), results, rc: Some(Own::of(record)) });
+    }
+    serde_json::to_vec(&records)
+}
+
+/// Reads the records of an image's configuration. `layers` are those of the image, each with its diff ID.
+pub(crate) fn read_inline(bytes: &[u8], layers: &[(Descriptor, Digest)]) -> Result<Vec<CachedStep>, String> {
+    let records: Vec<Record> = json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let layers = layers.iter().map(|(blob, diff_id)| Layer {
+        blob: blob.digest.clone(),
+        parent: -1,
+        annotations: Some(Annotations {
+            media_type: blob.media_type.clone(),
+            diff_id: diff_id.clone(),
+            size: blob.size,
+            created_at: None,
+        }),
+    });
+    steps(Document { layers: layers.collect(), records })
 }
 
 /// Reads a document. Records of other tools are left out. Fails with a sentence.
@@ -120,7 +160,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<CachedStep>, String> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err("invalid: it is no JSON object".to_owned());
     }
-    let document: Document = json::from_slice(bytes).map_err(|error| error.to_string())?;
+    steps(json::from_slice(bytes).map_err(|error| error.to_string())?)
+}
+
+fn steps(document: Document) -> Result<Vec<CachedStep>, String> {
     if document.layers.len() > MOST || document.records.len() > MOST {
         return Err(format!("it has more than {MOST} layers or records"));
     }
@@ -175,6 +218,20 @@ mod tests {
         assert_eq!(read(&bytes).expect("read"), steps);
         let text = String::from_utf8(bytes).expect("text");
         assert!(text.starts_with("{\"layers\":[{\"blob\":\"sha256:"), "{text}");
+    }
+
+    #[test]
+    fn steps_in_an_image_have_its_layers_by_number() {
+        let steps = [step(1, Some(10)), step(2, None), step(3, Some(12))];
+        let pairs: Vec<_> = steps.iter().map(|step| (step.key.clone(), step.record.clone())).collect();
+        let digest = |number| Digest::sha256([number; 32]);
+        let bytes = write_inline(&pairs, &[digest(9), digest(10)]).expect("written");
+        let blob = |number| Descriptor::new("gzip", digest(number), 50);
+        let layers = [(blob(109), digest(9)), (blob(110), digest(10))];
+        assert_eq!(read_inline(&bytes, &layers).expect("read"), steps[..2], "the third has another layer");
+        assert!(read_inline(&bytes, &layers[..1]).is_err_and(|error| error.contains("not there")));
+        assert!(read_inline(br#"[{"digest":"sha256:x"}]"#, &layers).is_err());
+        assert_eq!(read_inline(b"[]", &[]), Ok(Vec::new()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) mod file;
 mod findings;
 mod flags;
 mod fold;
+mod given;
 mod health;
 mod heredoc;
 /// Instructions as typed.

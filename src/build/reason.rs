@@ -84,6 +84,14 @@ pub(crate) enum Reason {
     Below,
     /// It was built, but what it made was removed.
     Evicted,
+    /// It was removed by the user, at this time.
+    Pruned(String),
+    /// It was removed at this time, because the cache was larger than it may be.
+    Trimmed(String),
+    /// It was built longer ago than the caller wants.
+    Expired,
+    /// It copies files that only the cache of others has.
+    Unfetched,
 }
 
 /// Which files were changed.
@@ -219,8 +227,17 @@ impl fmt::Display for Reason {
             Self::After(step) => write!(f, "after {step}"),
             Self::Below => write!(f, "what is below was changed"),
             Self::Evicted => write!(f, "removed from the cache"),
+            Self::Pruned(when) => write!(f, "removed from the cache on {} by a prune", day(when)),
+            Self::Trimmed(when) => write!(f, "removed from the cache on {} by its size", day(when)),
+            Self::Unfetched => write!(f, "not known before the files that it copies are fetched"),
+            Self::Expired => write!(f, "older than --cache-ttl"),
         }
     }
+}
+
+/// The day of a time in RFC 3339.
+fn day(when: &str) -> &str {
+    when.split('T').next().unwrap_or_default()
 }
 
 /// The beginning of a text.
@@ -268,6 +285,9 @@ mod tests {
         let text = |text: &str| text.to_owned();
         assert_eq!(compare(None, &table(), Below::Same).to_string(), "first build here");
         assert_eq!(Reason::NoCache.to_string(), "--no-cache");
+        let when = || "2026-11-30T16:00:00Z".to_owned();
+        assert_eq!(Reason::Pruned(when()).to_string(), "removed from the cache on 2026-11-30 by a prune");
+        assert_eq!(Reason::Trimmed(when()).to_string(), "removed from the cache on 2026-11-30 by its size");
         assert_eq!(say(|_| {}), "after step 2");
         assert_eq!(compare(Some(&table()), &table(), Below::Other(None)).to_string(), "what is below was changed");
         assert_eq!(compare(Some(&table()), &table(), Below::Same).to_string(), "removed from the cache");

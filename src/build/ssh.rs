@@ -3,6 +3,7 @@
 //! ```text
 //! --ssh default            the agent of SSH_AUTH_SOCK
 //! --ssh ID=SOCKET          another one
+//! --ssh ID=KEY[,KEY…]      one with the keys in these files
 //! ```
 //!
 //! Source: docker-buildx-build(1), `--ssh`; draft-ietf-sshm-ssh-agent.
@@ -17,22 +18,20 @@ const LONGEST: usize = 256 << 10;
 pub(crate) struct SshAgent {
     /// Its name.
     pub(crate) id: String,
-    /// Its socket; `None` is that of the caller's environment.
-    pub(crate) socket: Option<String>,
+    /// Its socket, or files with keys; none is the socket of the caller's environment.
+    pub(crate) places: Vec<String>,
 }
 
 impl SshAgent {
     /// Reads `--ssh`.
     pub(crate) fn new(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("agent", text, reason);
-        let (id, socket) = text.split_once('=').map_or((text, None), |(id, socket)| (id, Some(socket)));
-        if id.is_empty() || socket.is_some_and(str::is_empty) {
-            return Err(invalid("must be ID or ID=SOCKET"));
+        let (id, places) = text.split_once('=').map_or((text, None), |(id, places)| (id, Some(places)));
+        let places: Vec<String> = places.iter().flat_map(|places| places.split(',')).map(str::to_owned).collect();
+        if id.is_empty() || places.iter().any(String::is_empty) {
+            return Err(invalid("must be ID, ID=SOCKET or ID=KEYFILE"));
         }
-        if socket.is_some_and(|socket| socket.contains(',')) {
-            return Err(invalid("has several files: rc passes one agent on; give it the keys: ssh-add FILE"));
-        }
-        Ok(Self { id: id.to_owned(), socket: socket.map(str::to_owned) })
+        Ok(Self { id: id.to_owned(), places })
     }
 }
 
@@ -72,12 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_has_a_name_and_maybe_a_socket() {
-        let agent =
-            |id: &str, socket: Option<&str>| Ok(SshAgent { id: id.to_owned(), socket: socket.map(str::to_owned) });
-        assert_eq!(SshAgent::new("default"), agent("default", None));
-        assert_eq!(SshAgent::new("git=/run/x=y"), agent("git", Some("/run/x=y")));
-        for text in ["", "=x", "a=", "a=b,c"] {
+    fn an_agent_has_a_name_and_maybe_a_socket_or_keys() {
+        let agent = |id: &str, places: &[&str]| {
+            Ok(SshAgent { id: id.to_owned(), places: places.iter().map(|it| (*it).to_owned()).collect() })
+        };
+        assert_eq!(SshAgent::new("default"), agent("default", &[]));
+        assert_eq!(SshAgent::new("git=/run/x=y"), agent("git", &["/run/x=y"]));
+        assert_eq!(SshAgent::new("a=b,c"), agent("a", &["b", "c"]));
+        for text in ["", "=x", "a=", "a=b,"] {
             assert!(SshAgent::new(text).is_err(), "{text}");
         }
     }

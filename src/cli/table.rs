@@ -75,6 +75,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!(cp),
     entry!(create by value),
     entry!(diff by value),
+    entry!("docker-cli-plugin-metadata" plugin),
     entry!(doctor),
     entry!(events),
     entry!(exec by value),
@@ -248,7 +249,7 @@ pub(super) const GROUPS: &[Group] = &[
 const WITHOUT_SHORT_HELP: [&str; 4] = ["create", "exec", "pod create", "run"];
 
 /// Commands for programs, which no help lists.
-pub(super) const HIDDEN: [&str; 2] = ["__complete", "request"];
+pub(super) const HIDDEN: [&str; 3] = ["__complete", "docker-cli-plugin-metadata", "request"];
 
 impl Entry {
     /// Its definition under its own names.

@@ -46,6 +46,7 @@ pub(crate) use pod::PodNameArgs;
 pub(crate) use pod_network::PodNetworkArgs;
 pub(crate) use preserve::{PreserveArgs, keep_descriptors, keep_requested};
 pub(crate) use process::ProcessArgs;
+pub(super) use process::read_all;
 pub(crate) use prune::PruneArgs;
 pub(crate) use redact::redact;
 pub(super) use registry::retry_delay;

@@ -7,32 +7,41 @@ mod accepted;
 mod caches;
 mod check;
 mod context;
+mod delivery;
 mod explain;
 mod failure;
+mod image;
 mod journal;
+mod kept;
+mod logged;
 mod make;
 mod output;
 mod outputs;
+mod platform;
 mod progress;
 mod result;
 mod secret;
+mod sending;
 mod shown;
 mod step;
+mod transfer;
 
 use self::accepted::AcceptedArgs;
 use self::caches::CacheArgs;
 use self::check::Call;
 use self::explain::Explain;
+use self::image::ImageArgs;
 use self::output::OutputArgs;
+use self::platform::PlatformArgs;
 use self::result::ResultArgs;
 use self::shown::ShownArgs;
 use self::step::StepArgs;
+use self::transfer::TransferArgs;
 use super::Ctx;
-use super::args::{RegistryArgs, pull_policy};
+use super::args::pull_policy;
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::plan::PullPolicy;
-use crate::registry::Platform;
 use crate::types::Network;
 
 /// Build an image from a Dockerfile
@@ -52,6 +61,9 @@ pub(crate) struct Args {
     /// Set a build argument: NAME=VALUE, or NAME for the value of the environment
     #[arg(long = "build-arg", value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
+    /// Read build arguments from a file of lines NAME=VALUE; those of --build-arg go before them
+    #[arg(long = "build-arg-file", value_name = "FILE")]
+    pub(crate) argument_files: Vec<PathBuf>,
     #[command(flatten)]
     caches: CacheArgs,
     /// Say something about the Dockerfile: check, outline, targets; with `,format=json` as JSON
@@ -74,7 +86,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZero<usize>>,
     /// Set the network of RUN: none, host, a network, or another mode of `rc run`
-    #[arg(long, value_name = "NETWORK")]
+    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     pub(crate) network: Option<Network>,
     /// Take nothing from the cache
     #[arg(long)]
@@ -82,9 +94,10 @@ pub(crate) struct Args {
     /// Take nothing from the cache for the steps of this stage
     #[arg(long = "no-cache-filter", value_name = "STAGE", value_delimiter = ',')]
     pub(crate) no_cache_stages: Vec<String>,
-    /// Set the platform of the image: OS/ARCH[/VARIANT]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    image: ImageArgs,
+    #[command(flatten)]
+    platform: PlatformArgs,
     /// Pull base images: always, missing, never or newer (default: missing; without a value: always)
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true, default_missing_value = "always")]
     #[arg(value_parser = pull)]
@@ -92,7 +105,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
+    transfer: TransferArgs,
     #[command(flatten)]
     result: ResultArgs,
     #[command(flatten)]
@@ -102,7 +115,7 @@ pub(crate) struct Args {
     /// Give steps a secret: id=NAME, and src=FILE or env=VARIABLE
     #[arg(long = "secret", value_name = "SECRET")]
     pub(crate) secrets: Vec<String>,
-    /// Let steps ask an SSH agent to sign: default, or ID=SOCKET
+    /// Let steps ask an SSH agent to sign: default, ID=SOCKET, or ID=KEYFILE for an agent with that key
     #[arg(long = "ssh", value_name = "AGENT")]
     pub(crate) agents: Vec<String>,
     /// Set the stage to build, by name or number
@@ -116,7 +129,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let request = context::read(&args)?;
+    let request = context::read(&args, ctx)?;
     match args.call.or_else(|| args.check.then_some(Call::CHECK)) {
         Some(call) => check::show(&engine::check_build(&ctx.engine, &ctx.caller()?, &request)?, call),
         None => make::run(ctx, args, request),

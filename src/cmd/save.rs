@@ -65,7 +65,12 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.compress && args.format != SaveFormat::DockerDir {
         return Err(Error::new("`--compress` needs `--format docker-dir`"));
     }
-    let images = SaveImages { names: args.images.clone(), platform: args.platform.clone(), compressed: args.compress };
+    let images = SaveImages {
+        names: args.images.clone(),
+        platform: args.platform.clone(),
+        compressed: args.compress,
+        ..SaveImages::default()
+    };
     let format = match args.format {
         SaveFormat::DockerArchive => save::Format::DockerArchive,
         SaveFormat::OciArchive => save::Format::OciArchive,

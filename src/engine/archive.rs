@@ -11,9 +11,12 @@ use crate::image::import;
 use crate::image::load::{self, Input, Loaded};
 use crate::image::local::{self, LocalImage};
 use crate::image::location::Location;
+use crate::image::push::{self, Packing};
+use crate::image::repack::repack;
 use crate::image::save::{self, Format, Layout};
 use crate::image::trust::Demand;
 use crate::registry::Platform;
+use crate::storage::{Ingest, Store};
 use crate::sys::fs;
 use crate::types::{Digest, ImageReference, Report, ReportKind};
 
@@ -144,6 +147,8 @@ pub(crate) struct SaveImages {
     pub(crate) platform: Option<Platform>,
     /// Fail if a layer is not compressed.
     pub(crate) compressed: bool,
+    /// How layers are compressed, and the type of the manifest; `None` leaves both as they are.
+    pub(crate) repacking: Option<(Packing, Option<push::Format>)>,
 }
 
 impl SaveImages {
@@ -165,6 +170,19 @@ impl SaveImages {
     }
 }
 
+/// The images as they are saved. What is made for that is garbage as soon as the second value is dropped: its mark
+/// stays.
+fn packed(
+    store: &Store,
+    images: &SaveImages,
+    found: Vec<LocalImage>,
+) -> Result<(Vec<LocalImage>, Option<Ingest>), Report> {
+    let Some((packing, format)) = images.repacking else { return Ok((found, None)) };
+    let made = store.begin_ingest()?;
+    let packed = found.into_iter().map(|image| repack(store, image, packing, format));
+    Ok((packed.collect::<Result<_, _>>()?, Some(made)))
+}
+
 /// Fails if one of these images does not exist, or is for another platform.
 pub(crate) fn check_images(context: &Context, images: &SaveImages) -> Result<(), Report> {
     images.find(context).map(drop)
@@ -180,7 +198,8 @@ pub(crate) fn save_to_directory(
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
     let found = images.find(context)?;
-    save::save_to_directory(store, found.clone(), layout, path)?;
+    let (packed, _made) = packed(store, images, found.clone())?;
+    save::save_to_directory(store, packed, layout, path)?;
     saved(context, images, &found)
 }
 
@@ -189,7 +208,8 @@ pub(crate) fn save(context: &Context, images: &SaveImages, format: Format, outpu
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
     let found = images.find(context)?;
-    save::save(store, found.clone(), format, output)?;
+    let (packed, _made) = packed(store, images, found.clone())?;
+    save::save(store, packed, format, output)?;
     saved(context, images, &found)
 }
 

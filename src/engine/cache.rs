@@ -173,7 +173,7 @@ pub(super) fn prune(context: &Context, is_wanted: Wanted<'_>, which: Cache) -> R
     };
     let removal = Removal::begin(store)?;
     let mut layers: BTreeSet<Digest> = BTreeSet::new();
-    let (mut kept, mut forgotten) = (0, Vec::new());
+    let (mut kept, mut forgotten, mut keys) = (0, Vec::new(), Vec::new());
     for cached in all {
         let is_new = match &cached.thing {
             CachedThing::Step(_, record) => {
@@ -193,11 +193,16 @@ pub(super) fn prune(context: &Context, is_wanted: Wanted<'_>, which: Cache) -> R
             continue;
         }
         let is_gone = match &cached.thing {
-            CachedThing::Step(key, _) => store.forget_step(key).map(|()| true)?,
+            CachedThing::Step(key, _) => {
+                keys.push(key.clone());
+                store.forget_step(key).map(|()| true)?
+            }
             CachedThing::Mount(mount) => store.empty_cache_mount(mount)?,
         };
         forgotten.extend(is_gone.then(|| cached.id().to_owned()));
     }
+    // Without it a later build does not say when.
+    store.note_forgotten(&keys, !matches!(which, Cache::Beyond(_))).unwrap_or_default();
     let is_pruned = |used: SystemTime| {
         let age = used.elapsed().unwrap_or_default();
         let used = Timestamp::try_from(used).unwrap_or(Timestamp::MAX);

@@ -14,7 +14,7 @@ use super::context::{Caller, Context};
 use super::fetch::{self, FetchedContext, Fetcher};
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
 use crate::build::dockerfile::file::Dockerfile;
-use crate::build::dockerfile::scope::{self, Inputs};
+use crate::build::dockerfile::scope::{self, Inputs, PROXIES};
 use crate::build::dockerfile::source::{FILE_LIMIT, Problem, Source};
 use crate::build::dockerfile::stages::BaseImage;
 use crate::build::ignore::{self, Ignore};
@@ -51,6 +51,10 @@ pub(crate) struct CheckBuild {
     pub(crate) target: Option<String>,
     /// The platform of the image, if it is not that of this host.
     pub(crate) platform: Option<Platform>,
+    /// Whether certificates are verified; `None`: they are.
+    pub(crate) tls_verify: Option<bool>,
+    /// Steps get the caller's proxies, as if they were given as arguments.
+    pub(crate) passes_proxies: bool,
 }
 
 /// Where a Dockerfile is.
@@ -159,6 +163,7 @@ fn find(context: &Context, caller: &Caller, check: &CheckBuild) -> Result<Found,
         secrets: &check.secrets,
         by: NamedBy::User,
         is_trusted: true,
+        tls_verify: check.tls_verify,
         agent: caller.variable("SSH_AUTH_SOCK"),
     };
     let mut warnings = Vec::new();
@@ -199,7 +204,7 @@ pub(crate) fn check_build(context: &Context, caller: &Caller, check: &CheckBuild
     let ReadBuild { source, ignore, inputs, scratch: _scratch, .. } = read_build(context, caller, check)?;
     // What is not here is not pulled for a check.
     let store = context.store_to_read().ok();
-    let bases = |name: &str| {
+    let bases = |name: &str, _: Option<&str>| {
         let store = store.as_ref()?;
         let config = local::find(store, &context.registries, name).ok()?.config;
         let variant = config.variant.unwrap_or_default();
@@ -367,16 +372,22 @@ fn inputs(caller: &Caller, check: &CheckBuild) -> Inputs {
         // A name that the caller does not have is not given at all.
         arguments.extend(value.map(|value| (name.to_owned(), value)));
     }
-    let platform = |platform: Platform| scope::Platform {
-        os: platform.os,
-        architecture: platform.architecture,
-        variant: platform.variant.unwrap_or_default(),
-    };
+    for name in PROXIES.into_iter().filter(|_| check.passes_proxies) {
+        if let (Some(value), false) = (own(name).filter(|value| !value.is_empty()), arguments.contains_key(name)) {
+            arguments.insert(name.to_owned(), value);
+        }
+    }
     Inputs {
         arguments,
-        build_platform: platform(Platform::host()),
-        platform: platform(check.platform.clone().unwrap_or_else(Platform::host)),
+        build_platform: platform_of(Platform::host()),
+        platform: platform_of(check.platform.clone().unwrap_or_else(Platform::host)),
         target: check.target.clone(),
         contexts: check.named.iter().map(|named| (named.name.clone(), named.place.stage())).collect(),
     }
+}
+
+/// A platform in the words of a Dockerfile.
+fn platform_of(platform: Platform) -> scope::Platform {
+    let Platform { os, architecture, variant } = platform;
+    scope::Platform::new(os, architecture, variant)
 }

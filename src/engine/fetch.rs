@@ -15,14 +15,17 @@ mod place;
 mod program;
 
 pub(super) use context::{FetchedContext, context};
+pub(super) use program::supervise;
 
 use std::path::{Path, PathBuf};
 
+use self::place::Authority;
 use super::build::BuildSecret;
 use super::context::Context;
-use crate::registry::{self, NamedBy};
+use crate::registry::{self, NamedBy, TlsVerify};
 use crate::storage::Store;
 use crate::sys::fs;
+use crate::types::{Report, ReportKind};
 use crate::userns::UserNamespace;
 
 /// Who fetches, and with what.
@@ -39,6 +42,8 @@ pub(super) struct Fetcher<'a> {
     pub(super) by: NamedBy,
     /// It may be on this host, although a Dockerfile has named it.
     pub(super) is_trusted: bool,
+    /// Whether certificates are verified; `None`: they are.
+    pub(super) tls_verify: Option<bool>,
     /// The socket of an agent for SSH, if one may be used.
     pub(super) agent: Option<String>,
 }
@@ -56,7 +61,25 @@ impl Fetcher<'_> {
     }
 
     fn options(&self) -> registry::Options {
-        registry::Options { places: self.context.places.clone(), ..registry::Options::default() }
+        let tls_verify = match self.tls_verify {
+            Some(false) => TlsVerify::Never,
+            _ => TlsVerify::Default,
+        };
+        registry::Options { tls_verify, places: self.context.places.clone(), ..registry::Options::default() }
+    }
+
+    /// Fails if a secret for a place cannot be sent there: encrypted, to a server that has shown who it is, or not off
+    /// this host.
+    fn check_private(&self, place: &Authority) -> Result<(), Report> {
+        let refused = |message: String, hint: &str| Err(Report::new(ReportKind::Denied, message).with_hint(hint));
+        if !place.is_private() {
+            return refused(format!("a secret for `{}` cannot be sent in the open", place.authority), "use https");
+        }
+        if self.tls_verify == Some(false) && place.scheme == "https" && !place.is_here() {
+            let message = format!("a secret for `{}` cannot be sent to a server that nobody verifies", place.authority);
+            return refused(message, "leave out --tls-verify=false");
+        }
+        Ok(())
     }
 }
 

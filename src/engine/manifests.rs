@@ -177,7 +177,17 @@ pub(crate) fn push_list(
             Err(error) => return Err(error.into()),
         }
     }
-    let place = context.registries.get()?.place(&reference)?;
+    push_document(context, &reference, &document, how)
+}
+
+/// Pushes a list, all of whose images are in the registry.
+pub(super) fn push_document(
+    context: &Context,
+    reference: &ImageReference,
+    document: &Document,
+    how: &Push,
+) -> Result<Pushed, Report> {
+    let place = context.registries.get()?.place(reference)?;
     let credentials = credentials(context, &place.reference, &how.connection, how.credentials.as_ref())?;
     let mut options = connection::options(context, &how.connection, credentials);
     options.tls_verify = tls_verify_at(&place, how.connection.tls_verify);
@@ -188,11 +198,12 @@ pub(crate) fn push_list(
         Report::from(error).with_message(message)
     };
     let client = Client::for_push(&place.reference, &[], options).map_err(fail)?;
-    let selector = place.reference.tag().map_or_else(|| digest.to_string(), str::to_owned);
+    let tag = place.reference.tag().filter(|_| !how.is_unnamed);
+    let selector = tag.map_or_else(|| digest.to_string(), str::to_owned);
     let subject = reference.to_string();
     let put = client.put_manifest(&selector, &document.media_type, bytes, &subject);
     registry::block_on(put).and_then(|answer| answer).map_err(fail)?;
-    Ok(Pushed { reference, digest, size, media_type: document.media_type })
+    Ok(Pushed { reference: reference.clone(), digest, size, media_type: document.media_type.clone() })
 }
 
 fn not_in_list(list: &ImageReference, image: &str) -> Report {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::make::{annotated_manifest, config};
+use super::format::Format;
+use super::make::{typed_config, typed_manifest};
 use super::{Config, Error};
 use crate::storage::{Descriptor, Store};
 use crate::types::{Digest, ImageReference};
@@ -18,13 +19,15 @@ pub(crate) struct Built {
     pub(crate) names: Vec<ImageReference>,
     /// Annotations of its manifest.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// The type of its manifest.
+    pub(crate) format: Format,
 }
 
 /// Stores an image whose layers are in the store, and returns its ID and the digest of its manifest. The caller keeps
 /// them from being collected ([`Store::begin_ingest`]).
 pub(crate) fn store(store: &Store, built: &Built) -> Result<(Digest, Digest), Error> {
-    let config = config(store, &built.config)?;
-    let manifest = annotated_manifest(store, &config, &built.layers, &built.annotations)?;
+    let config = typed_config(store, &built.config, built.format)?;
+    let manifest = typed_manifest(store, &config, &built.layers, &built.annotations, built.format)?;
     for name in &built.names {
         store.tag(name, &manifest, None)?;
     }

@@ -7,6 +7,7 @@
 //! What comes from there is foreign: documents are small and have their digests, and a layer is what its diff ID says
 //! before anything has a name (safety.md I1–I8; build.md B17).
 
+mod inline;
 mod place;
 
 use std::collections::BTreeMap;
@@ -15,16 +16,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::inline::{FIELD as INLINE_FIELD, field as inline_field};
 pub(crate) use self::place::Place;
+use super::format::OCI_MANIFEST;
 use super::push::packing;
 use crate::build::cache_config::{self, CACHE_CONFIG, CachedStep};
+use crate::registry::Platform;
 use crate::registry::manifest::Descriptor as Reference;
 use crate::storage::{BlobWriter, Compression, Descriptor, Naming, Store, decompress};
 use crate::sys::fs::{self, AtPath as _};
 use crate::types::{Digest, Report, ReportKind, json};
-
-/// Source: image-spec media-types.md.
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +39,8 @@ struct Manifest<'a> {
 /// As much of a manifest as is read.
 #[derive(Deserialize)]
 struct Found {
-    config: Reference,
+    #[serde(default)]
+    config: Option<Reference>,
 }
 
 /// Writes these steps to a place, and returns the digest of the manifest. `scratch` is a directory that this makes.
@@ -77,14 +79,16 @@ pub(crate) fn export(
     place.name(OCI_MANIFEST, serde_json::to_vec(&manifest).map_err(internal)?)
 }
 
-/// Reads which steps a place has.
-pub(crate) fn steps(place: &Place) -> Result<Vec<CachedStep>, Report> {
+/// Reads which steps a place has: a cache, or an image with one for `platform`.
+pub(crate) fn steps(place: &Place, platform: &Platform) -> Result<Vec<CachedStep>, Report> {
     let refuse = |reason: String| Report::new(ReportKind::Invalid, format!("the cache `{place}`: {reason}"));
-    let manifest: Found = json::from_slice(&place.manifest()?).map_err(|error| refuse(error.to_string()))?;
-    if manifest.config.media_type != CACHE_CONFIG {
-        return Err(refuse("it is no cache of a build".to_owned()));
-    }
-    cache_config::read(&place.document(&manifest.config)?).map_err(refuse)
+    let document = place.manifest()?;
+    let found: Found = json::from_slice(&document).map_err(|error| refuse(error.to_string()))?;
+    let steps = match found.config.filter(|config| config.media_type == CACHE_CONFIG) {
+        Some(config) => cache_config::read(&place.document(&config)?),
+        None => inline::steps(place, &document, platform),
+    };
+    steps.map_err(refuse)
 }
 
 /// Brings the layer of a step into the store, as a blob without compression, and checks its digest. `scratch` is the

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::format::Format;
 use super::{Config, Error};
 use crate::storage::{self, Descriptor, Store};
-
-/// Source: image-spec media-types.md.
-pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,23 +21,34 @@ struct Document<'a> {
 
 /// Writes the manifest of an image whose configuration and layers are in the store.
 pub(super) fn manifest(store: &Store, config: &Descriptor, layers: &[Descriptor]) -> Result<Descriptor, Error> {
-    annotated_manifest(store, config, layers, &BTreeMap::new())
+    typed_manifest(store, config, layers, &BTreeMap::new(), Format::Oci)
 }
 
-/// As [`manifest`], with annotations.
-pub(super) fn annotated_manifest(
+/// As [`manifest`], in this format, with annotations; docker's has none.
+pub(super) fn typed_manifest(
     store: &Store,
     config: &Descriptor,
     layers: &[Descriptor],
     annotations: &BTreeMap<String, String>,
+    format: Format,
 ) -> Result<Descriptor, Error> {
-    let document = Document { schema_version: 2, media_type: OCI_MANIFEST, config, layers, annotations };
-    write(store, OCI_MANIFEST, "a manifest", &document)
+    let typed = |layer: &Descriptor| Descriptor { media_type: format.layer(&layer.media_type), ..layer.clone() };
+    let layers: Vec<Descriptor> = layers.iter().map(typed).collect();
+    let none = BTreeMap::new();
+    let annotations = if format == Format::Docker { &none } else { annotations };
+    let media_type = format.manifest();
+    let document = Document { schema_version: 2, media_type, config, layers: &layers, annotations };
+    write(store, media_type, "a manifest", &document)
 }
 
 /// Writes a configuration.
 pub(super) fn config(store: &Store, config: &Config) -> Result<Descriptor, Error> {
-    write(store, OCI_CONFIG, "a configuration", config)
+    typed_config(store, config, Format::Oci)
+}
+
+/// As [`config`], for a manifest in this format.
+pub(super) fn typed_config(store: &Store, config: &Config, format: Format) -> Result<Descriptor, Error> {
+    write(store, format.config(), "a configuration", config)
 }
 
 fn write(store: &Store, media_type: &str, what: &str, document: &impl Serialize) -> Result<Descriptor, Error> {

@@ -8,7 +8,7 @@
 //!
 //! Starts threads: the process must not fork any more.
 
-mod document;
+pub(super) mod document;
 pub(super) mod packing;
 
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+pub(crate) use super::format::Format;
 pub(crate) use crate::storage::Compression;
 use crate::storage::HEAD;
-pub(crate) use document::Format;
 pub(crate) use packing::Packing;
 
 use super::local::{self, Layer, LocalImage};

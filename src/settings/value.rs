@@ -54,6 +54,15 @@ impl EventLogger {
     }
 }
 
+/// Which builds share what `RUN --mount=type=cache` keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheMounts {
+    /// All.
+    Shared,
+    /// Those of one context.
+    PerContext,
+}
+
 /// A word, or a value of an option in that option's grammar; empty: as if there were none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) String);
@@ -230,6 +239,25 @@ impl Value for EventLogger {
         quoted(match self {
             Self::File => "file",
             Self::None => "none",
+        })
+    }
+}
+
+impl Value for CacheMounts {
+    type Written = String;
+
+    fn read(written: String) -> Result<Self, Invalid> {
+        match written.as_str() {
+            "shared" => Ok(Self::Shared),
+            "per-context" => Ok(Self::PerContext),
+            _ => Err(Invalid::new("sharing", written, "must be shared or per-context")),
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(match self {
+            Self::Shared => "shared",
+            Self::PerContext => "per-context",
         })
     }
 }

@@ -14,10 +14,21 @@ use crate::sys::fs::{self, AtPath as _, PathError};
 
 /// Opens or creates the file `path` and waits until no other process works on it.
 pub(super) fn claim_file(path: &Path) -> Result<File, PathError> {
+    claim_file_told(path, &mut || {})
+}
+
+/// As [`claim_file`]; `waits` is called if another process has it.
+pub(super) fn claim_file_told(path: &Path, waits: &mut dyn FnMut()) -> Result<File, PathError> {
     loop {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
         let file = fs::open_record_with(path, &options)?;
-        lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
+        match lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                waits();
+                lock(&file, FlockOperation::LockExclusive).at("lock", path)?;
+            }
+            other => other.at("lock", path)?,
+        }
         // Between open and flock, the creator may have finished it (renamed it) or a sweeper removed it: then our file
         // is not the one that `path` names.
         if is_same(&file, path)? {

@@ -67,10 +67,11 @@ impl Drop for StepClaim {
 }
 
 impl Store {
-    /// Waits until no other process takes the step with this key.
-    pub(crate) fn claim_step(&self, key: &Digest) -> Result<StepClaim, PathError> {
+    /// Waits until no other process takes the step with this key; `waits` is called with the lock that one has.
+    pub(crate) fn claim_step(&self, key: &Digest, waits: &mut dyn FnMut(&Path)) -> Result<StepClaim, PathError> {
         let path = self.tmp().join(format!("step-{}", key.hex()));
-        Ok(StepClaim { _lock: stage::claim_file(&path)?, path, by: std::process::id() })
+        let lock = stage::claim_file_told(&path, &mut || waits(&path))?;
+        Ok(StepClaim { _lock: lock, path, by: std::process::id() })
     }
 
     /// What the step with this key has made, if it was ever run; its last use is now.

@@ -2,7 +2,7 @@
 //! container's monitor shows that it is alive ([`ProcessLock`]).
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -60,6 +60,27 @@ impl FileLock {
             }
         }
     }
+}
+
+/// The process that holds a lock by flock(2) on `path`, as far as the kernel tells: a hint, for messages.
+/// Source: proc_locks(5).
+pub(crate) fn flock_holder(path: &Path) -> Option<i32> {
+    let inode = super::fs::symlink_metadata(path).ok()?.ino();
+    let text = super::fs::read_limited("/proc/locks", 4 << 20).ok()?;
+    holder_in(&String::from_utf8_lossy(&text), inode)
+}
+
+/// Devices are left out: some filesystems have others in stat(2).
+fn holder_in(locks: &str, inode: u64) -> Option<i32> {
+    let end = format!(":{inode}");
+    let holder = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        // Who waits has an arrow before it.
+        let is_flock = words.next() == Some("FLOCK");
+        let pid = words.nth(2)?.parse().ok()?;
+        (is_flock && words.next()?.ends_with(&end)).then_some(pid)
+    };
+    locks.lines().find_map(holder)
 }
 
 /// A process lock by `fcntl(F_SETLK)` on a whole file: it belongs to this process alone, forked children do not inherit

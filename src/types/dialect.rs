@@ -26,7 +26,8 @@ impl Dialect {
     /// That of the program's own name, the first word of the command line.
     pub(crate) fn of_program(program: &OsStr) -> Self {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
-            Some("docker") => Self::Docker,
+            // As a plugin of docker's it answers docker.
+            Some("docker" | "docker-buildx") => Self::Docker,
             Some("podman") => Self::Podman,
             _ => Self::Rc,
         }

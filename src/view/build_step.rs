@@ -23,6 +23,8 @@ pub(crate) struct BuildStep {
     pub(crate) text: String,
     /// Why it is not in the cache; `None` if it is.
     pub(crate) reason: Option<Reason>,
+    /// The cache of others that has it, if the own one does not.
+    pub(crate) from: Option<String>,
     /// How long it took, in milliseconds, if that is known.
     pub(crate) took: Option<u64>,
 }
@@ -37,8 +39,12 @@ impl BuildStep {
             title.push_str("...");
         }
         let took = self.took.map(|took| format!("{}.{}s", took / 1000, took % 1000 / 100)).unwrap_or_default();
-        let cached = if self.reason.is_some() { "no" } else { "yes" };
-        [title, cached.to_owned(), took, self.reason.as_ref().map(ToString::to_string).unwrap_or_default()]
+        let cached = match (&self.reason, &self.from) {
+            (Some(_), _) => "no".to_owned(),
+            (None, Some(place)) => format!("in {place}"),
+            (None, None) => "yes".to_owned(),
+        };
+        [title, cached, took, self.reason.as_ref().map(ToString::to_string).unwrap_or_default()]
     }
 
     /// It as an object. `Cause` is the reason with all files.
@@ -49,6 +55,7 @@ impl BuildStep {
             "Of": self.of,
             "Instruction": self.text,
             "Cached": self.reason.is_none(),
+            "From": self.from,
             "Reason": self.reason.as_ref().map(ToString::to_string),
             "Cause": self.reason,
             "Milliseconds": self.took,
@@ -73,9 +80,12 @@ mod tests {
             of: 5,
             text: "RUN make".to_owned(),
             reason: None,
+            from: None,
             took: Some(1250),
         };
         assert_eq!(step.cells(), ["[build 2/5] RUN make", "yes", "1.2s", ""].map(str::to_owned));
+        step.from = Some("h.io/cache".to_owned());
+        assert_eq!(step.cells()[1], "in h.io/cache");
         step.reason = Some(Reason::After("step 1".to_owned()));
         assert_eq!(step.cells()[1..], ["no", "1.2s", "after step 1"].map(str::to_owned));
         step.text = "x".repeat(100);

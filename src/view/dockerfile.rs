@@ -213,7 +213,7 @@ mod tests {
     fn checked(text: &str) -> (Source, Dockerfile, Plan) {
         let source = Source::new("Dockerfile", text);
         let file = Dockerfile::read(&source).expect("a file");
-        let plan = evaluate(&file, &Inputs::default(), &|_| None, None, Extent::All).expect("a plan");
+        let plan = evaluate(&file, &Inputs::default(), &|_, _| None, None, Extent::All).expect("a plan");
         (source, file, plan)
     }
 

@@ -115,10 +115,7 @@ fn a_step_that_fails_ends_the_build_with_its_code_and_its_words() {
     let lab = lab(&[("Dockerfile", "FROM localhost/base\nRUN echo before; echo wrong >&2; exit 7\nRUN echo never\n")]);
     let failed = build(&lab, &["--progress", "plain"]).exits(7);
     let said = failed.stderr();
-    assert!(
-        said.contains("#1 0.") && said.contains(" before\n") && said.contains("wrong") && !said.contains("#2"),
-        "{said}"
-    );
+    assert!(said.contains(" before\n") && said.contains("wrong") && !said.contains("#2"), "{said}");
     assert!(said.contains("Dockerfile:2") && said.contains("exit code 7"), "{said}");
     lab.rc(["image", "exists", "localhost/made"]).run().fails(1, "");
     // What is quiet says it, too.

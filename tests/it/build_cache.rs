@@ -69,7 +69,7 @@ fn a_cache_in_a_registry_is_shared_and_what_is_none_is_named() {
     }
     // An image is no cache, and a registry may not have it: the build goes on.
     first.rc(["push", "-q", "localhost/made"]).arg(registry.image("made:1")).run().exits(0).stdout();
-    for (from, message) in [("made:1", "it is no cache of a build"), ("none:1", "none")] {
+    for (from, message) in [("made:1", "an image without a cache"), ("none:1", "none")] {
         let from = registry.image(from);
         let said = build(&second, &["--progress", "plain", "--no-cache", "--cache-from", &from]).exits(0).stderr();
         assert!(said.contains("warning: cannot use the cache") && said.contains(message), "{said}");
@@ -81,6 +81,54 @@ fn a_cache_in_a_registry_is_shared_and_what_is_none_is_named() {
     assert!(said.contains("cannot write the cache"), "{said}");
     let refused = build(&first, &["--cache-to", "type=gha"]).exits(125).stderr();
     assert!(refused.contains("type=registry or type=local"), "{refused}");
+}
+
+#[test]
+fn an_image_may_be_a_cache_of_its_own_layers() {
+    require!(program "docker-registry");
+    let first = fresh();
+    let registry = Registry::empty(&first);
+    let name = registry.image("made:1");
+    let push = |words: &[&str]| {
+        let command = first.rc(["build", "-q", "--push", "-t", &name]).args(words);
+        command.arg(first.work("context")).run().exits(0).stdout()
+    };
+    let id = push(&["--timestamp", "0", "--cache-to", "type=inline"]);
+    for from in [name.clone(), format!("type=registry,ref={name}")] {
+        let second = fresh();
+        let words = ["--progress", "plain", "--timestamp", "0", "--cache-to", "type=inline", "--cache-from", &from];
+        let said = build(&second, &words).exits(0);
+        // The stage `one` is not in the image, and its file is the same.
+        assert_eq!(cached(&said.stderr()), (3, 3), "{}", said.stderr());
+        assert_eq!(said.stdout(), id);
+        second.rc(["builder", "prune", "-a", "-f"]).run().exits(0).stdout();
+    }
+    // The argument is BuildKit's; an image without it, or on top of one with it, says nothing of other steps.
+    push(&["--build-arg", "BUILDKIT_INLINE_CACHE=1"]);
+    let field = |name: &str| {
+        let saved = first.rc(["save", "--format", "oci-dir", "-o", "saved", name]).run();
+        saved.succeeds();
+        let found = first.program("grep", ["-rl", "moby.buildkit.cache.v0"]).arg(first.work("saved")).run().stdout();
+        fs::remove_dir_all(first.work("saved")).expect("removed");
+        found.lines().count()
+    };
+    assert_eq!(field(&name), 1);
+    write(&first, "Dockerfile", &format!("FROM {name}\nRUN true\n"));
+    build(&first, &["-q"]).exits(0).stdout();
+    assert_eq!(field("localhost/made"), 0);
+    registry.stop();
+}
+
+#[test]
+fn steps_that_were_taken_too_long_ago_are_taken_again() {
+    let lab = fresh();
+    build(&lab, &["-q"]).exits(0).stdout();
+    let said = |ttl: &str| build(&lab, &["--progress", "plain", "--cache-ttl", ttl]).exits(0).stderr();
+    assert_eq!(cached(&said("1h")), (4, 0));
+    let anew = said("0");
+    assert_eq!(cached(&anew), (0, 0), "{anew}");
+    // What comes after them may be after another layer: files have other times.
+    assert!(anew.matches("not cached: older than --cache-ttl").count() >= 2, "{anew}");
 }
 
 #[test]

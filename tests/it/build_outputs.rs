@@ -106,10 +106,14 @@ fn an_image_goes_to_an_archive_a_directory_or_a_registry() {
     registry.stop();
     for (words, message) in [
         (&["-o", "type=loacl,dest=x"][..], "did you mean local?"),
-        (&["-o", "type=oci,dest=x,compression=zstd"], "layers are as they are"),
+        (&["-o", "type=image,compression=zstd"], "compress what is pushed or written"),
+        (&["-o", "type=oci,dest=x,compression-level=12"], "0 to 9"),
+        (&["-o", "type=docker,dest=x,oci-mediatypes=true"], "has no media types"),
         (&["-o", "type=docker,dest=x,tar=false"], "a directory is of type oci"),
-        (&["-o", "type=image,push-by-digest=true"], "not by digest"),
-        (&["-o", "type=image,annotation-index.a=b"], "`annotation-index.a` is for something else"),
+        (&["-o", "type=image,push-by-digest=true"], "needs `push=true`"),
+        (&["-o", "type=image,push=true,push-by-digest=true"], "needs the repository"),
+        (&["-o", "type=image,annotation-index.a=b"], "needs several platforms"),
+        (&["-o", "type=image,annotation-manifest-descriptor.a=b"], "annotates manifests and indexes"),
         (&["-o", "-", "-o", "type=oci"], "takes one archive"),
     ] {
         let refused = build(&lab, words).exits(125).stderr();
@@ -173,4 +177,63 @@ fn a_volume_is_there_in_every_step_and_in_no_layer() {
     build(&lab, &["-q", "-v", &volume]).exits(0).stdout();
     play(&lab, &["sh", "-c", "cat /one /two; echo /shared*"]).prints("sharedshared/shared*\n");
     assert!(build(&lab, &["-q", "--volume", "a:b:c:d"]).exits(125).stderr().contains("a:b:c:d"));
+}
+
+#[test]
+fn archives_have_the_compression_and_the_types_that_are_asked_for() {
+    let lab = lab(&[("Dockerfile", DOCKERFILE), ("a", "of a")]);
+    let read = |path: &str| -> Value {
+        serde_json::from_slice(&fs::read(lab.work("layout").join(path)).expect("there")).expect("JSON")
+    };
+    let manifest = |output: &str| {
+        fs::remove_dir_all(lab.work("layout")).ok();
+        build(&lab, &["-q", "-o", &format!("type=oci,dest=layout,tar=false{output}")]).exits(0).stdout();
+        let entry = read("index.json")["manifests"][0].clone();
+        let digest = entry["digest"].as_str().expect("a digest").replace(':', "/");
+        (entry["mediaType"].as_str().expect("a type").to_owned(), read(&format!("blobs/{digest}")))
+    };
+    let (_, plain) = manifest("");
+    let oci = "application/vnd.oci.image.layer.v1.tar";
+    assert_eq!(plain["layers"][0]["mediaType"], oci);
+    for (output, layer) in [
+        (",compression=gzip,compression-level=9", format!("{oci}+gzip")),
+        (",compression=zstd", format!("{oci}+zstd")),
+        (",compression=uncompressed", oci.to_owned()),
+        (",oci-mediatypes=false,compression=gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip".to_owned()),
+    ] {
+        let (media_type, found) = manifest(output);
+        assert_eq!(found["layers"][0]["mediaType"], layer, "{output}");
+        assert_eq!(media_type.contains("docker"), output.contains("oci-mediatypes"), "{output}: {media_type}");
+        // It is the same image, whatever its layers look like.
+        assert_eq!(found["config"]["digest"], plain["config"]["digest"]);
+        let layout = format!("oci:{}", lab.work("layout").display());
+        lab.rc(["rmi", "-f", "localhost/made"]).run().exits(0).stdout();
+        lab.rc(["pull", "-q", &layout]).run().exits(0).stdout();
+    }
+    // What was made for an archive alone is gone.
+    lab.rc(["images"]).run().exits(0).stdout();
+    lab.settle();
+}
+
+#[test]
+fn an_image_is_pushed_by_its_digest_alone_and_the_metadata_have_that() {
+    require!(program "docker-registry");
+    let lab = lab(&[("Dockerfile", DOCKERFILE), ("a", "of a")]);
+    let registry = Registry::empty(&lab);
+    let name = registry.image("made");
+    let output = format!("type=image,push=true,push-by-digest=true,name={name}");
+    let words = ["build", "-q", "--metadata-file", "metadata", "-o", &output];
+    lab.rc(words).arg(lab.work("context")).run().exits(0).stdout();
+    let read = || -> Value { serde_json::from_slice(&fs::read(lab.work("metadata")).expect("there")).expect("JSON") };
+    let digest = read()["containerimage.digest"].as_str().expect("a digest").to_owned();
+    assert!(!images(&lab).contains(&name), "{}", images(&lab));
+    lab.rc(["pull", "-q", &format!("{name}@{digest}")]).run().exits(0).stdout();
+    // No name leads to it.
+    lab.rc(["pull", "-q", &name]).run().exits(125).stderr();
+    // By its names it is that of the registry, too, not of the store.
+    let tagged = format!("{name}:1");
+    let words = ["build", "-q", "--metadata-file", "metadata", "--push", "-t", &tagged];
+    lab.rc(words).arg(lab.work("context")).run().exits(0).stdout();
+    assert_eq!(read()["containerimage.digest"], digest.as_str());
+    registry.stop();
 }

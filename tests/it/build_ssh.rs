@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 
 use crate::build::{build, lab, write};
+use crate::support::wait::until;
 use crate::support::{Lab, Set};
 
 /// An agent that answers each message by its own bytes, and keeps what it gets.
@@ -102,12 +103,50 @@ fn an_agent_that_is_not_there_is_named() {
     assert!(refused.contains("SSH_AUTH_SOCK is not set"), "{refused}");
     write(&lab, "../key", "x");
     for (typed, message) in [
-        ("default=key", "ssh-add"),
+        ("default=key", "cannot use the key"),
         ("default=nowhere", "nowhere"),
-        ("default=a,b", "ssh-add"),
-        ("=x", "must be ID or ID=SOCKET"),
+        ("default=.", "neither the socket of an agent nor a file with a key"),
+        ("=x", "must be ID, ID=SOCKET or ID=KEYFILE"),
     ] {
         let refused = build(&lab, &["--ssh", typed]).exits(125).stderr();
         assert!(refused.contains(message), "{typed}: {refused}");
     }
+}
+
+#[test]
+fn key_files_get_an_agent_of_their_own_that_ends_with_the_build() {
+    require!(program "ssh-keygen");
+    require!(program "ssh-agent");
+    let lab = scene(
+        "FROM payload\nRUN --mount=type=ssh,id=k [\"/payload\", \"dial\", \
+        \"/run/buildkit/ssh_agent.0\", \"000000010b\"]\n",
+    );
+    let make = |name: &str, passphrase: &str| {
+        let words = ["-q", "-t", "ed25519", "-C", name, "-N", passphrase, "-f"];
+        lab.program("ssh-keygen", words).arg(lab.work(name)).run().succeeds();
+    };
+    make("first", "");
+    make("second", "");
+    make("closed", "secret words");
+    let said = build(&lab, &["--progress", "plain", "--ssh", "k=first,second"]).exits(0).stderr();
+    // SSH2_AGENT_IDENTITIES_ANSWER with two keys, whose comments are their names.
+    let (_, answer) = said.split_once("0c00000002").expect(&said);
+    for name in ["first", "second"] {
+        let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert!(answer.contains(&digits), "{said}");
+    }
+    let refused = build(&lab, &["--no-cache", "--ssh", "k=closed"]).exits(125).stderr();
+    assert!(refused.contains("cannot use the key") && refused.contains("ssh-add"), "{refused}");
+    // No process is left, which the lab finds; not by a build that is killed, either.
+    write(&lab, "Dockerfile", "FROM payload\nRUN --mount=type=ssh,id=k [\"/payload\", \"sleep\"]\n");
+    let running = lab.rc(["build", "--progress", "plain", "--ssh", "k=first"]).arg(lab.work("context")).start();
+    running.error_line("not cached");
+    running.kill_if_alive();
+    drop(running.wait());
+    // The agent has a copy of the lock of the build's files until it ends, too.
+    until("the build's files are removed", || {
+        lab.rc(["builder", "prune", "-f"]).run().exits(0).stdout();
+        let left = std::fs::read_dir(lab.store().join("tmp")).map_or(0, Iterator::count);
+        (left == 0).then_some(())
+    });
 }

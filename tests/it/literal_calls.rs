@@ -23,7 +23,7 @@ impl Tools {
     pub(crate) fn new() -> Self {
         let lab = Lab::new();
         std::fs::create_dir(lab.work("bin")).expect("a directory can be made");
-        for name in ["docker", "podman"] {
+        for name in ["docker", "docker-buildx", "podman"] {
             symlink(Lab::rc_path(), lab.work("bin").join(name)).expect("a link can be made");
         }
         std::fs::create_dir(lab.work("DIR")).expect("a directory can be made");
@@ -291,5 +291,53 @@ fn scripts() {
     assert!(table.starts_with("NAMES") && table.contains("STATUS") && table.contains("PORTS"), "{table}");
     assert_eq!(tools.ok("docker images --format '{{.Repository}}:{{.Tag}}'"), "payload:latest");
     tools.ok("docker save $IMG | gzip >F; docker load <F; docker export up | docker import - new");
+    tools.end();
+}
+
+#[test]
+fn builds() {
+    let tools = Tools::new();
+    tools.ok("mkdir ctx other; echo x >ctx/f; echo y >other/y; printf 'FROM payload AS base\\nARG A\\nARG _X\\n\
+         LABEL a=$A\\nFROM base AS stage\\nCOPY f /f\\nRUN --mount=type=bind,from=name,target=/n \
+         [\"/payload\", \"exit\", \"0\"]\\n' >F; printf 'FROM payload\\nCOPY f /f\\n' >ctx/Dockerfile");
+    let label = |name: &str| tools.ok(&format!("docker image inspect {name} --format '{{{{.Config.Labels.a}}}}'"));
+    // Dev containers. What cannot be used as a cache does not fail the build.
+    let cache = "--cache-from localhost:1/cache";
+    tools.ok(&format!(
+        "sed /RUN/d F >G; docker build -f G -t tag --target stage {cache} --build-arg A=b --build-arg _X=y ctx"
+    ));
+    assert_eq!(label("tag"), "b");
+    tools.ok(&format!(
+        "docker buildx build --load --build-arg BUILDKIT_INLINE_CACHE=1 -f F -t tag --target stage {cache} \
+         --build-arg A=c --build-context name=other ctx"
+    ));
+    assert_eq!(label("tag"), "c");
+    let platform = tools.ok("docker image inspect $IMG --format {{.Os}}/{{.Architecture}}");
+    tools.ok(&format!(
+        "printf 'FROM scratch\\nCOPY f /f\\n' >S; docker buildx build -f S --platform {platform} --output type=docker \
+         --cache-to type=local,dest=C --no-cache --pull -t tag ctx; test -f C/index.json"
+    ));
+    // Runners, cross, ansible, goreleaser.
+    tools.ok("docker build -t t1 -f \"ctx/Dockerfile\" \"ctx\"; docker run --name N --label L --workdir / --rm -e K \
+         -v A:/B --network none t1 /payload exit 0; docker rm --force N");
+    tools.ok("docker buildx build --progress plain --label K=V --tag t2 --build-arg A=b --file ctx/Dockerfile \
+         --output type=docker ctx");
+    let said = tools.ok("podman build -t n --force-rm --format docker --no-cache --label containerfile.hash=H \
+         --file F --target base ctx");
+    assert_eq!(said.lines().last().map(str::len), Some(64), "{said}");
+    let help = tools.ok("docker build --help");
+    assert!(help.contains("--provenance") && help.contains("--sbom"), "{help}");
+    tools.ok("cd ctx; docker buildx build . --load -t t3 --provenance=false --sbom=false; docker manifest create m t3");
+    // As a plugin of docker's.
+    let metadata = tools.json("docker-buildx docker-cli-plugin-metadata");
+    assert_eq!((&metadata["SchemaVersion"], &metadata["Vendor"]), (&"0.1.0".into(), &"rc".into()));
+    let built = tools.ok("BUILDX_BUILDER=default docker-buildx buildx build -t t4 --build-arg X=y ctx 2>/dev/null");
+    assert!(built.starts_with("sha256:"), "{built}");
+    tools.ok("docker-buildx buildx prune -f; docker-buildx buildx version; docker-buildx buildx du");
+    // Scripts.
+    tools.ok(
+        "printf 'FROM payload\\nLABEL x=y\\n' | docker build -t t5 -; docker build -t t6 -f - ctx <ctx/Dockerfile; \
+         tar -C ctx -c . | docker build -q -",
+    );
     tools.end();
 }

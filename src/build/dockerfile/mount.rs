@@ -261,6 +261,10 @@ impl Fields {
                 source: self.text("source"),
                 is_writable: is_writable.unwrap_or_default(),
             },
+            "cache" if self.has("source") && self.text("from").is_none() => {
+                let problem = Problem::new(self.span, "`source` of a cache is a path in what `from` names");
+                return Err(problem.with_hint("name a stage or an image: `from=…`"));
+            }
             "cache" => MountKind::Cache {
                 id: self.text("id"),
                 sharing: self.sharing()?,

@@ -31,6 +31,14 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
+    /// A platform; the usual variant of its architecture is none, as in BuildKit. Source: containerd,
+    /// `platforms.Normalize`.
+    pub(crate) fn new(os: String, architecture: String, variant: Option<String>) -> Self {
+        let is_usual = |variant: &String| architecture == "arm64" && variant == "v8";
+        let variant = variant.filter(|variant| !is_usual(variant)).unwrap_or_default();
+        Self { os, architecture, variant }
+    }
+
     /// `linux/amd64`, `linux/arm64/v8`.
     pub(crate) fn text(&self) -> String {
         let Self { os, architecture, variant } = self;

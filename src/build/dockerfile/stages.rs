@@ -21,8 +21,8 @@ use crate::types::{ImageReference, ImageSettings, nearest};
 /// The most triggers of all stages together.
 const TRIGGERS: usize = 10_000;
 
-/// Finds an image, if it is known.
-pub(crate) type Bases<'a> = &'a dyn Fn(&str) -> Option<BaseImage>;
+/// Finds an image for a platform, which is that of the target if there is none, if it is known.
+pub(crate) type Bases<'a> = &'a dyn Fn(&str, Option<&str>) -> Option<BaseImage>;
 
 /// What is known of an image.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -251,7 +251,7 @@ impl Builder<'_> {
     }
 
     fn image(&mut self, name: String, platform: Option<&str>, span: Span) -> Base {
-        let known = (self.bases)(&name);
+        let known = (self.bases)(&name, platform);
         if let Some(known) = &known {
             self.check_platform(&name, &known.platform, platform, span);
         }

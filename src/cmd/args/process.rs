@@ -67,7 +67,7 @@ impl ProcessArgs {
 }
 
 /// Reads the files that an option names, which may be pipes (`<(…)`).
-pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<TextFile>, PathError> {
+pub(in crate::cmd) fn read_all(paths: &[PathBuf]) -> Result<Vec<TextFile>, PathError> {
     paths
         .iter()
         .map(|path| Ok(TextFile { path: path.display().to_string(), text: fs::read_to_string(path)? }))

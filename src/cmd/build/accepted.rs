@@ -5,12 +5,27 @@ use crate::error::Error;
 /// Options of docker and podman that change nothing here.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct AcceptedArgs {
+    /// Name the builder: default (accepted for compatibility: rc has no other)
+    #[arg(long, value_name = "NAME")]
+    builder: Option<String>,
     /// Compress the context (accepted for compatibility: rc does not send it anywhere)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<bool>,
+    /// Annotate the image with the time of its creation: false
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    created_annotation: Option<bool>,
+    /// Skip image verification (accepted for compatibility: rc always verifies digests)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<bool>,
     /// Remove what steps have left, even if the build fails (accepted for compatibility: rc always does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     force_rm: Option<bool>,
+    /// Label the image with the version of the builder: false
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    identity_label: Option<bool>,
+    /// How steps are confined: default, oci or rootless (accepted for compatibility: rc has one way)
+    #[arg(long, value_name = "TYPE")]
+    isolation: Option<String>,
     /// Store the image (accepted for compatibility: rc always does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     load: Option<bool>,
@@ -23,6 +38,9 @@ pub(super) struct AcceptedArgs {
     /// Add a list of the software in the image: false
     #[arg(long, value_name = "BOOL")]
     sbom: Option<String>,
+    /// Build no stage that the target does not need (accepted for compatibility: rc never does)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    skip_unused_stages: Option<bool>,
 }
 
 impl AcceptedArgs {
@@ -35,6 +53,33 @@ impl AcceptedArgs {
                 );
             }
         }
-        Ok(())
+        for (name, value, hint) in [
+            ("--created-annotation", self.created_annotation, "annotate it: `--annotation NAME=VALUE`"),
+            ("--identity-label", self.identity_label, "label it: `--label NAME=VALUE`"),
+        ] {
+            if value == Some(true) {
+                return Err(Error::new(format!("`{name}`: rc says in no image what has built it")).with_hint(hint));
+            }
+        }
+        if self.skip_unused_stages == Some(false) {
+            let error = Error::new("`--skip-unused-stages=false`: rc builds what the target needs");
+            return Err(error.with_hint("build each of the others by its name: `--target STAGE`"));
+        }
+        match self.isolation.as_deref() {
+            None | Some("" | "default" | "oci" | "rootless") => {}
+            Some(other) => {
+                let error = Error::new(format!("`--isolation {}`: rc confines all steps", other.escape_debug()));
+                return Err(
+                    error.with_hint("for one that needs more: RUN --security=insecure, --allow security.insecure")
+                );
+            }
+        }
+        match self.builder.as_deref() {
+            None | Some("" | "default") => Ok(()),
+            Some(other) => {
+                let error = Error::new(format!("there is no builder `{}`", other.escape_debug()));
+                Err(error.with_hint("rc has one builder, `default`"))
+            }
+        }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 
 use super::{Args, secret};
 use crate::build::dockerfile::source::FILE_LIMIT;
 use crate::build::named::{ContextPlace, NamedContext};
+use crate::cmd::Ctx;
+use crate::cmd::args::read_all;
 use crate::engine::{CheckBuild, DockerfileAt};
 use crate::error::Error;
 use crate::sys::fs::AtPath as _;
 use crate::types::Report;
 
 /// Reads what the options say, and the secrets; of standard input only a Dockerfile.
-pub(super) fn read(args: &Args) -> Result<CheckBuild, Error> {
+pub(super) fn read(args: &Args, ctx: &Ctx) -> Result<CheckBuild, Error> {
     let context = ContextPlace::new(args.context.as_deref().unwrap_or("."))?;
     let file = match args.file.as_deref() {
         Some("-") if context == ContextPlace::Standard => {
@@ -41,10 +44,31 @@ pub(super) fn read(args: &Args) -> Result<CheckBuild, Error> {
         file,
         secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
         ignore_file: args.ignore_file.clone(),
-        arguments: args.arguments.clone(),
+        arguments: [from_files(&args.argument_files)?, args.arguments.clone()].concat(),
         target: args.target.clone(),
-        platform: args.platform.clone(),
+        platform: args.platform.all().into_iter().next(),
+        tls_verify: args.transfer.tls_verify(),
+        passes_proxies: args.steps.passes_proxies(ctx.engine.settings.container.http_proxy.value),
     })
+}
+
+/// The arguments of files: a line each, without comments. Source: podman-build(1), `--build-arg-file`.
+fn from_files(paths: &[PathBuf]) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for file in read_all(paths)? {
+        for (index, line) in file.text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if line.split_once('=').is_none_or(|(name, _)| name.is_empty()) {
+                let place = format!("`{}`, line {}", file.path, index + 1);
+                return Err(Error::new(format!("{place}: `{}` must be NAME=VALUE", line.escape_debug())));
+            }
+            found.push(line.to_owned());
+        }
+    }
+    Ok(found)
 }
 
 fn standard_input() -> Result<Vec<u8>, Report> {

@@ -30,7 +30,7 @@ pub(super) fn run(
     let swept = engine::sweep(&ctx.engine);
     let explained = match explained {
         Ok(explained) => explained,
-        Err(failed) => return failure(source, failed),
+        Err(failed) => return failure(ctx, source, request, failed),
     };
     swept?;
     let steps: Vec<BuildStep> = explained
@@ -41,6 +41,7 @@ pub(super) fn run(
             of: step.title.of,
             text: step.title.text,
             reason: step.reason,
+            from: step.from,
             took: step.took,
         })
         .collect();

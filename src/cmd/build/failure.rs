@@ -1,7 +1,9 @@
 //! How a build that has failed says so.
 
+use super::kept::keep;
 use crate::build::dockerfile::source::{Problem, Source};
-use crate::engine::{BuildFailed, StepTitle};
+use crate::cmd::Ctx;
+use crate::engine::{BuildFailed, BuildRequest, StepTitle};
 use crate::error::{Error, Exit};
 use crate::types::{Report, ReportKind};
 use crate::ui::{self, Stream};
@@ -17,17 +19,20 @@ pub(super) fn wrong(source: &Source, problems: &[Problem]) -> Error {
 
 /// Prints a failure after the lines of the Dockerfile that it is about. A build whose command has failed exits with the
 /// command's code, as podman's.
-pub(super) fn failure(source: &Source, failed: BuildFailed) -> Result<Exit, Error> {
+pub(super) fn failure(ctx: &Ctx, source: &Source, request: &BuildRequest, failed: BuildFailed) -> Result<Exit, Error> {
     let show = |span| view::instruction(source, span).iter().for_each(ui::note);
     match failed {
         BuildFailed::Problems(problems) => Err(wrong(source, &problems)),
-        BuildFailed::Command { span, step, code } => {
+        BuildFailed::Command { span, step, code, kept } => {
             show(span);
             let StepTitle { stage, number, of, text } = &step;
             let line = text.lines().next().unwrap_or_default();
             let message = format!("`{line}` ended with exit code {code} ({stage}, step {number} of {of})");
-            let hint = hint(code).or_else(|| ui::is_screen(Stream::Err).then_some(SHELL));
+            let hint = hint(code).or_else(|| (kept.is_none() && ui::is_screen(Stream::Err)).then_some(SHELL));
             ui::error(message, hint, None);
+            if let Some(image) = &kept {
+                keep(ctx, image, request)?;
+            }
             Ok(Exit::of_program(code))
         }
         BuildFailed::Step { span, report } => {

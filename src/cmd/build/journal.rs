@@ -25,6 +25,7 @@ impl Journal {
                     of: title.of,
                     text: title.text.clone(),
                     reason: None,
+                    from: None,
                     took: None,
                 };
                 self.open.insert(stage, step);

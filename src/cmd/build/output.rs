@@ -1,12 +1,16 @@
 //! `rc build --output`, `--squash`, `--layers`: the options.
 
 use super::outputs::Outputs;
+use super::sending::Pushing;
+use super::transfer::TransferArgs;
 use crate::build::output::{Destination, Output};
-use crate::cmd::args::RegistryArgs;
-use crate::engine::{BuildExport, BuildSquash, Push};
+use crate::engine::{BuildExport, BuildSquash};
 use crate::error::Error;
 use crate::types::ImageReference;
 use crate::ui;
+
+/// What buildx annotates. Source: docker-buildx-build(1), `--annotation`.
+const LEVELS: [&str; 4] = ["manifest", "index", "manifest-descriptor", "index-descriptor"];
 
 /// Options for what becomes of the result.
 #[derive(Debug, Default, clap::Args)]
@@ -46,28 +50,49 @@ impl OutputArgs {
         self.layers != Some(false)
     }
 
-    /// Reads the outputs. `names` are those of `--tag`.
-    pub(super) fn read(&self, names: &[ImageReference], registry: &RegistryArgs) -> Result<Outputs, Error> {
+    /// Reads the outputs. `names` are those of `--tag`, `list` is that of `--manifest`.
+    pub(super) fn read(
+        &self,
+        names: &[ImageReference],
+        list: Option<&ImageReference>,
+        transfer: &TransferArgs,
+    ) -> Result<Outputs, Error> {
         let mut all = Outputs::default();
         for annotation in &self.annotations {
             let (name, value) = annotation.split_once('=').unwrap_or((annotation, ""));
-            all.annotations.insert(name.to_owned(), value.to_owned());
+            // buildx says before a colon what is annotated; a name has none before its first dot.
+            let (levels, name) = match name.split_once(':') {
+                Some((levels, rest)) if levels.split(',').all(|level| LEVELS.contains(&level)) => (levels, rest),
+                _ => ("manifest", name),
+            };
+            for level in levels.split(',') {
+                let into = match level {
+                    "manifest" => &mut all.annotations,
+                    "index" => &mut all.index_annotations,
+                    _ => {
+                        return Err(Error::new(format!(
+                            "`--annotation {annotation}`: rc annotates manifests and indexes"
+                        )));
+                    }
+                };
+                into.insert(name.to_owned(), value.to_owned());
+            }
         }
         for typed in &self.outputs {
-            all.add(Output::new(typed)?, registry).map_err(|reason| {
+            all.add(Output::new(typed)?, transfer).map_err(|reason| {
                 let error = Error::new(format!("`--output {}`: {reason}", typed.escape_debug()));
                 error.with_hint("rc-build(1) has what each type may have")
             })?;
         }
         if self.push {
-            all.pushes.push(Push { connection: registry.connection(), ..Push::default() });
+            all.pushes.push(Pushing::by_names(transfer.push()?));
         }
-        all.is_stored |= self.outputs.is_empty() || self.push || !names.is_empty();
-        if !all.pushes.is_empty() && names.is_empty() && all.names.is_empty() {
+        all.is_stored |= self.outputs.is_empty() || self.push || !names.is_empty() || list.is_some();
+        if all.pushes.iter().any(Pushing::needs_names) && names.is_empty() && all.names.is_empty() {
             return Err(Error::new("what is pushed needs a name").with_hint("name the image: --tag REGISTRY/NAME"));
         }
         let streams = all.exports.iter().filter(|export| matches!(export, BuildExport::Stream(_))).count()
-            + all.saves.iter().filter(|(_, destination)| *destination == Destination::Standard).count();
+            + all.saves.iter().filter(|save| save.destination == Destination::Standard).count();
         all.is_streamed = streams > 0;
         match streams {
             0 => Ok(all),

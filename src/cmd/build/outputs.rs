@@ -1,20 +1,17 @@
 //! What becomes of the result of a build, beside an image in the store.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 
-use crate::build::output::{Compression, Destination, ImageOutput, Output};
-use crate::cmd::Ctx;
-use crate::cmd::args::RegistryArgs;
-use crate::cmd::observer::Screen;
-use crate::engine::{self, BuildExport, Push, SaveImages};
+use super::sending::{self, Pushing, Save};
+use super::transfer::TransferArgs;
+use crate::build::output::{Destination, ImageOutput, Output};
+use crate::engine::BuildExport;
 use crate::error::Error;
-use crate::image::push::{Compression as LayerCompression, Format as PushFormat, Packing};
-use crate::image::save::{Format, Layout};
+use crate::image::push::Format as PushFormat;
+use crate::image::save::Format;
+use crate::registry::Platform;
 use crate::sys::fs::AtPath as _;
-use crate::sys::replacement;
 use crate::types::ImageReference;
 
 /// What becomes of the result.
@@ -30,17 +27,21 @@ pub(super) struct Outputs {
     pub(super) rewrites_times: bool,
     /// Its files, in a directory or an archive.
     pub(super) exports: Vec<BuildExport>,
+    /// Annotations of the list of several platforms.
+    pub(super) index_annotations: BTreeMap<String, String>,
+    /// The type of its manifest in the store.
+    pub(super) format: Option<PushFormat>,
     /// The image, in an archive or a directory.
-    pub(super) saves: Vec<(Format, Destination)>,
+    pub(super) saves: Vec<Save>,
     /// The image, in registries.
-    pub(super) pushes: Vec<Push>,
+    pub(super) pushes: Vec<Pushing>,
     /// Something goes to standard output.
     pub(super) is_streamed: bool,
 }
 
 impl Outputs {
     /// Adds an output. The error is the reason.
-    pub(super) fn add(&mut self, output: Output, registry: &RegistryArgs) -> Result<(), String> {
+    pub(super) fn add(&mut self, output: Output, transfer: &TransferArgs) -> Result<(), String> {
         match output {
             Output::Local { directory } => self.exports.push(BuildExport::Directory(directory.into())),
             Output::Tar(Destination::Standard) => {
@@ -54,10 +55,16 @@ impl Outputs {
             Output::Image { push, image } => {
                 self.is_stored = true;
                 if push {
-                    self.pushes.push(pushed(&image, registry)?);
-                } else if image.compression.is_some() || image.oci_types.is_some() {
-                    return Err("compression and media types are for what is pushed".to_owned());
+                    return self.push(image, transfer);
                 }
+                if image.compression.is_some() || image.level.is_some() || image.force {
+                    let reason = "the store has layers without compression: compress what is pushed or written";
+                    return Err(reason.to_owned());
+                }
+                if image.push_by_digest {
+                    return Err("`push-by-digest` needs `push=true`".to_owned());
+                }
+                self.format = sending::format(&image).or(self.format);
                 self.take(image)?;
             }
             Output::Oci(destination, image) => self.save(Format::OciArchive, destination, image)?,
@@ -71,80 +78,67 @@ impl Outputs {
     }
 
     fn save(&mut self, format: Format, destination: Destination, image: ImageOutput) -> Result<(), String> {
-        if image.compression.is_some() || image.oci_types.is_some() {
-            return Err("compression and media types are for what is pushed; here layers are as they are".to_owned());
-        }
         if format == Format::DockerArchive && matches!(destination, Destination::Directory(_)) {
             return Err("type docker is an archive; a directory is of type oci".to_owned());
         }
+        if image.push_by_digest {
+            return Err("`push-by-digest` is for types image and registry".to_owned());
+        }
+        let types = sending::format(&image);
+        if format == Format::DockerArchive && types.is_some() {
+            return Err("an archive of docker has no media types".to_owned());
+        }
         self.is_stored = true;
-        self.saves.push((format, destination));
+        let is_repacked = image.compression.is_some() || image.level.is_some() || image.force || types.is_some();
+        let repacking = is_repacked.then(|| sending::packing(&image)).transpose()?.map(|packing| (packing, types));
+        self.saves.push(Save { format, destination, repacking });
         self.take(image)
+    }
+
+    fn push(&mut self, image: ImageOutput, transfer: &TransferArgs) -> Result<(), String> {
+        let mut how = transfer.push().map_err(|report| report.message)?;
+        if image.insecure {
+            how.connection.tls_verify = Some(false);
+        }
+        how.packing = sending::packing(&image)?;
+        how.format = sending::format(&image);
+        how.is_unnamed = image.push_by_digest;
+        if how.is_unnamed && image.names.is_empty() {
+            return Err("`push-by-digest` needs the repository: `name=REGISTRY/NAME`".to_owned());
+        }
+        // Then the names are those of repositories.
+        let by_digest = if how.is_unnamed { image.names.clone() } else { Vec::new() };
+        self.pushes.push(Pushing { how, by_digest });
+        self.take(if image.push_by_digest { ImageOutput { names: Vec::new(), ..image } } else { image })
     }
 
     /// Takes over what an image is like.
     fn take(&mut self, image: ImageOutput) -> Result<(), String> {
-        if image.push_by_digest {
-            return Err("rc pushes by names alone, not by digest".to_owned());
-        }
         for name in &image.names {
             self.names.push(name.parse().map_err(|error: crate::types::Invalid| error.to_string())?);
         }
         self.rewrites_times |= image.rewrite_timestamp;
         for (key, value) in image.annotations {
             let name = key.strip_prefix("annotation.").or_else(|| key.strip_prefix("annotation-manifest."));
-            let name = name.ok_or_else(|| format!("rc annotates manifests: `{key}` is for something else"))?;
+            if let Some(name) = key.strip_prefix("annotation-index.") {
+                self.index_annotations.insert(name.to_owned(), value);
+                continue;
+            }
+            let name = name.ok_or_else(|| format!("rc annotates manifests and indexes: not `{key}`"))?;
             self.annotations.insert(name.to_owned(), value);
         }
         Ok(())
     }
 
-    /// Writes and pushes the image, which is in the store under `names`, or by its ID.
-    pub(super) fn deliver(&self, ctx: &Ctx, id: &str, names: &[ImageReference], is_quiet: bool) -> Result<(), Error> {
-        let by_name: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let found = if by_name.is_empty() { vec![id.to_owned()] } else { by_name.clone() };
-        let images = SaveImages { names: found, ..SaveImages::default() };
-        for (format, destination) in &self.saves {
-            match destination {
-                Destination::Standard => {
-                    let mut out = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
-                    engine::save(&ctx.engine, &images, *format, &mut out)?;
-                    out.flush().at("write", "standard output")?;
-                }
-                Destination::File(path) => {
-                    let path = PathBuf::from(path);
-                    let mut out = BufWriter::with_capacity(256 << 10, replacement::Output::open(&path, 0o666)?);
-                    engine::save(&ctx.engine, &images, *format, &mut out)?;
-                    out.into_inner().map_err(std::io::IntoInnerError::into_error).at("write", &path)?.finish()?;
-                }
-                Destination::Directory(path) => {
-                    engine::save_to_directory(&ctx.engine, &images, Layout::Oci, path.as_ref())?;
-                }
-            }
+    /// Fails if what is asked for is not for so many platforms.
+    pub(super) fn check_platforms(&self, platforms: &[Platform]) -> Result<(), Error> {
+        if platforms.len() > 1 && !self.saves.is_empty() {
+            let error = Error::new("an archive of an image has one platform");
+            return Err(error.with_hint("push the list of all: `--push`, or `rc manifest push LIST`"));
         }
-        let screen = Screen::for_pull(is_quiet);
-        for push in &self.pushes {
-            for name in &by_name {
-                engine::push(&ctx.engine, name, None, push, &screen)?;
-            }
+        if platforms.len() < 2 && !self.index_annotations.is_empty() {
+            return Err(Error::new("an annotation of an index needs several platforms"));
         }
         Ok(())
     }
-}
-
-/// How an image is pushed.
-fn pushed(image: &ImageOutput, registry: &RegistryArgs) -> Result<Push, String> {
-    let wanted = match image.compression {
-        Some(Compression::None) => return Err("what is pushed is compressed with gzip or zstd".to_owned()),
-        Some(Compression::Gzip) => Some(LayerCompression::Gzip),
-        Some(Compression::Zstd) => Some(LayerCompression::Zstd),
-        None => None,
-    };
-    let mut connection = registry.connection();
-    if image.insecure {
-        connection.tls_verify = Some(false);
-    }
-    let packing = Packing { wanted, level: image.level.map(i32::from), force: Some(image.force), keep: false };
-    let format = image.oci_types.map(|is_oci| if is_oci { PushFormat::Oci } else { PushFormat::Docker });
-    Ok(Push { connection, format, packing, ..Push::default() })
 }

@@ -22,7 +22,8 @@ pub(super) fn build(
         Ok(_) => Ok(()),
         Err(error) => Err(Report::new(ReportKind::Internal, error.to_string())),
     };
-    let debugger = on_error.map(|OnError::Shell| BuildDebugger { front_end: CONSOLE.front_end(true), follow: &follow });
+    let has_shell = on_error == Some(OnError::Shell);
+    let debugger = has_shell.then(|| BuildDebugger { front_end: CONSOLE.front_end(true), follow: &follow });
     let mut screen = BuildScreen::new(style);
     let mut observer = Screen::for_pull(matches!(style, Style::Quiet | Style::Raw));
     let mut tell = |index: usize, event: BuildEvent<'_>| {

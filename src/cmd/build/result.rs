@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::delivery::Delivery;
 use super::journal::Journal;
 use super::outputs::Outputs;
 use crate::cmd::Ctx;
-use crate::engine::Made;
 use crate::error::Error;
 use crate::sys::replacement;
 use crate::types::{Dialect, ImageReference};
@@ -20,9 +20,9 @@ pub(super) struct ResultArgs {
     /// Write the image ID to the file
     #[arg(long, value_name = "FILE")]
     iidfile: Option<PathBuf>,
-    /// Set a label of the image: NAME=VALUE
-    #[arg(long = "label", value_name = "LABEL")]
-    labels: Vec<String>,
+    /// Add the image to a list of images, which is created if it does not exist
+    #[arg(long, value_name = "LIST")]
+    manifest: Option<ImageReference>,
     /// Write what was built to the file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
@@ -46,13 +46,9 @@ impl ResultArgs {
         self.names.clone()
     }
 
-    /// The labels; one without a value has an empty one.
-    pub(super) fn labels(&self) -> Vec<(String, String)> {
-        let pair = |typed: &String| {
-            let (name, value) = typed.split_once('=').unwrap_or((typed, ""));
-            (name.to_owned(), value.to_owned())
-        };
-        self.labels.iter().map(pair).collect()
+    /// The list that the image is added to.
+    pub(super) fn manifest(&self) -> Option<&ImageReference> {
+        self.manifest.as_ref()
     }
 
     /// The time of what is built, in seconds since the epoch, and whether newer files get it, too, as `rewrites`
@@ -85,27 +81,25 @@ impl ResultArgs {
         Ok(())
     }
 
-    /// Writes the files that were asked for, and prints the ID. `names` are all names of the image.
+    /// Writes the files that were asked for, and prints the ID.
     pub(super) fn deliver(
         &self,
         ctx: &Ctx,
-        made: &Made,
+        made: &Delivery,
         journal: &Journal,
-        names: &[ImageReference],
         is_streamed: bool,
     ) -> Result<(), Error> {
-        if let (Some(path), Some((id, _))) = (&self.iidfile, &made.image) {
+        if let (Some(path), Some(id)) = (&self.iidfile, &made.id) {
             replacement::replace_named(path, id.to_string().as_bytes())?;
         }
         if let Some(path) = &self.metadata_file {
             // Source: docker-buildx-build(1), `--metadata-file`.
-            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             let steps = journal.steps.iter().map(BuildStep::object).collect::<Vec<_>>();
-            let object = match &made.image {
-                Some((id, manifest)) => json!({
+            let object = match &made.id {
+                Some(id) => json!({
                     "containerimage.config.digest": id,
-                    "containerimage.digest": manifest,
-                    "image.name": names.join(","),
+                    "containerimage.digest": made.manifest,
+                    "image.name": made.names.join(","),
                     "rc.build.steps": steps,
                 }),
                 None => json!({ "rc.build.steps": steps }),
@@ -113,7 +107,7 @@ impl ResultArgs {
             let text = ui::json::pretty(&object).map_err(|error| Error::new(error.to_string()))? + "\n";
             replacement::replace_named(path, text.as_bytes())?;
         }
-        let Some((id, _)) = made.image.as_ref().filter(|_| !is_streamed) else { return Ok(()) };
+        let Some(id) = made.id.as_ref().filter(|_| !is_streamed) else { return Ok(()) };
         let mut out = ui::out();
         if ctx.dialect == Dialect::Docker {
             out.line(id)?;

@@ -1,6 +1,8 @@
 //! Options for every RUN of a build.
 
-use crate::cmd::args::LimitArgs;
+use std::path::PathBuf;
+
+use crate::cmd::args::{LimitArgs, read_all};
 use crate::error::Error;
 use crate::plan::{self, MountRequest, Request};
 
@@ -13,6 +15,12 @@ pub(super) struct StepArgs {
     /// Drop Linux capabilities of every step
     #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     cap_drop: Vec<String>,
+    /// Run every step in a cgroup below this one
+    #[arg(long, value_name = "PATH")]
+    cgroup_parent: Option<String>,
+    /// Give every step a device of the host: HOST[:CONTAINER][:PERMISSIONS], or a CDI name
+    #[arg(long = "device", value_name = "DEVICE")]
+    devices: Vec<String>,
     /// Set name servers of every step
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -22,8 +30,23 @@ pub(super) struct StepArgs {
     /// Set search domains of every step
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
+    /// Add groups to the program of every step, by name or number
+    #[arg(long = "group-add", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Give every step the proxies of the environment (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    http_proxy: Option<bool>,
     #[command(flatten)]
     limits: LimitArgs,
+    /// Let every step have the image's /etc/hostname
+    #[arg(long)]
+    no_hostname: bool,
+    /// Let every step have the image's /etc/hosts
+    #[arg(long)]
+    no_hosts: bool,
+    /// Security options of every step, as of `rc run`
+    #[arg(long = "security-opt", value_name = "OPTION")]
+    security_opts: Vec<String>,
     /// Set the size of /dev/shm in every step (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(long, value_name = "SIZE")]
     shm_size: Option<String>,
@@ -36,6 +59,11 @@ pub(super) struct StepArgs {
 }
 
 impl StepArgs {
+    /// Whether steps get the proxies of the environment; `usual` is what the settings say.
+    pub(super) fn passes_proxies(&self, usual: bool) -> bool {
+        self.http_proxy.unwrap_or(usual)
+    }
+
     /// What is asked for every step. Fails if a volume is not in the grammar of `--volume`.
     pub(super) fn request(self) -> Result<Request, Error> {
         let volumes = self.volumes.iter().map(|text| MountRequest::from_volume(text));
@@ -45,7 +73,15 @@ impl StepArgs {
                 Error::new(format!("`--volume` of a build needs a directory of the host: `{}`", mount.destination));
             return Err(error.with_hint("for what outlives a build: RUN --mount=type=cache"));
         }
+        let profiles = self.security_opts.iter().filter_map(|option| plan::seccomp_file(option)).map(PathBuf::from);
         Ok(Request {
+            seccomp_profiles: read_all(&profiles.collect::<Vec<_>>())?,
+            security_opts: self.security_opts,
+            cgroup_parent: self.cgroup_parent,
+            devices: self.devices,
+            groups: self.groups,
+            no_hostname: self.no_hostname,
+            no_hosts: self.no_hosts,
             cap_add: self.cap_add,
             cap_drop: self.cap_drop,
             dns: self.dns,

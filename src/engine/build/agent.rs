@@ -103,10 +103,17 @@ fn listen(listener: &UnixListener, upstream: &Path) -> io::Result<()> {
         });
         if is_called && let Ok((program, _)) = listener.accept() {
             // Without an agent, or with too many at once, the program finds its connection closed.
-            let agent = UnixStream::connect(upstream).ok().filter(|_| pairs.len() < MOST);
+            let agent = connect(upstream).ok().filter(|_| pairs.len() < MOST);
             pairs.extend(agent.map(|agent| Pair { program, agent, unread: Vec::new() }));
         }
     }
+}
+
+/// Connects to a socket whose path may be longer than an address can be.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return UnixStream::connect(path) };
+    let directory = fs::open_directory(directory).map_err(|error| error.source)?;
+    UnixStream::connect(Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name))
 }
 
 impl Pair {

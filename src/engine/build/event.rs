@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run::Stream;
 use crate::build::dockerfile::source::{Problem, Span};
 use crate::build::reason::Reason;
-use crate::types::Report;
+use crate::types::{Digest, Report};
 
 /// A step, as people find it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +17,15 @@ pub(crate) struct StepTitle {
     pub(crate) of: usize,
     /// The instruction.
     pub(crate) text: String,
+}
+
+/// A stream of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
 }
 
 /// Something has happened.
@@ -67,6 +75,8 @@ pub(crate) enum Failed {
         step: StepTitle,
         /// Its exit code.
         code: i32,
+        /// The image of its files, if that was asked for.
+        kept: Option<Digest>,
     },
     /// A step cannot be taken.
     Step {

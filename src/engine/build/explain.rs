@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
 use super::event::{Failed, StepTitle};
+use super::imports::Imports;
 use super::inputs;
 use super::make::{Maker, at, finish};
 use super::request::BuildRequest;
@@ -23,6 +24,8 @@ pub(crate) struct ExplainedStep {
     pub(crate) title: StepTitle,
     /// Why it would be taken; `None` if it is in the cache.
     pub(crate) reason: Option<Reason>,
+    /// The cache of others that has it, if the own one does not.
+    pub(crate) from: Option<String>,
     /// How long it took when it was taken last, in milliseconds.
     pub(crate) took: Option<u64>,
 }
@@ -35,10 +38,12 @@ pub(crate) fn explain(
     observer: &mut dyn Observer,
 ) -> Result<Vec<ExplainedStep>, Failed> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
-    let scene = Scene::new(context, &environment, &caller, request)?;
+    let mut scene = Scene::new(context, &environment, &caller, request)?;
+    scene.imports = Imports::read(context, &caller, request, observer)?;
     let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
-    let mut explainer = Explainer { scene: &scene, maker, grown: BTreeMap::new(), steps: Vec::new() };
+    let (grown, elsewhere) = (BTreeMap::new(), BTreeSet::new());
+    let mut explainer = Explainer { scene: &scene, maker, grown, elsewhere, steps: Vec::new() };
     for index in &plan.graph.order {
         explainer.stage(&plan, *index)?;
     }
@@ -51,6 +56,8 @@ struct Explainer<'a> {
     maker: Maker<'a>,
     /// All stages, as far as their steps are in the cache.
     grown: BTreeMap<usize, Stage>,
+    /// Those of them with layers that are only in the cache of others.
+    elsewhere: BTreeSet<usize>,
     steps: Vec<ExplainedStep>,
 }
 
@@ -58,9 +65,11 @@ impl Explainer<'_> {
     fn stage(&mut self, plan: &Plan, index: usize) -> Result<(), Failed> {
         let mut stage = self.maker.begin(plan, index, &self.grown)?;
         let mut is_known = match &plan.graph.nodes[index].base {
-            Base::Stage(other) => self.maker.stages.contains_key(other),
+            Base::Stage(other) => self.maker.stages.contains_key(other) || self.elsewhere.contains(other),
             _ => true,
         };
+        let mut is_here =
+            !matches!(&plan.graph.nodes[index].base, Base::Stage(other) if self.elsewhere.contains(other));
         let parts: Vec<_> = self.maker.parts(plan, index).collect();
         for part in parts {
             let Some((step, title, slot)) = part.step else {
@@ -68,26 +77,23 @@ impl Explainer<'_> {
                 continue;
             };
             let at = StepAt { span: step.span, title: &title, created_by: part.created_by, slot };
-            let (reason, took) = self.step(&mut stage, &step.action, &at, is_known)?;
+            let Looked { reason, from, took } = self.step(&mut stage, &step.action, &at, is_known)?;
             is_known &= reason.is_none();
-            self.steps.push(ExplainedStep { title, reason, took });
+            is_here &= from.is_none();
+            self.steps.push(ExplainedStep { title, reason, from, took });
         }
         finish(&mut stage, plan, index);
-        if is_known {
+        if is_known && is_here {
             self.maker.stages.insert(index, stage.clone());
+        } else if is_known {
+            self.elsewhere.insert(index);
         }
         self.grown.insert(index, stage);
         Ok(())
     }
 
-    /// Why a step would be taken, and how long it took last.
-    fn step(
-        &self,
-        stage: &mut Stage,
-        action: &Action,
-        step_at: &StepAt<'_>,
-        is_known: bool,
-    ) -> Result<(Option<Reason>, Option<u64>), Failed> {
+    /// What would become of a step.
+    fn step(&self, stage: &mut Stage, action: &Action, step_at: &StepAt<'_>, is_known: bool) -> Result<Looked, Failed> {
         let store = &self.scene.environment.store;
         let located = at(step_at.span);
         let text = &step_at.title.text;
@@ -101,10 +107,21 @@ impl Explainer<'_> {
                     let wanted = stage.wanted(self.scene, &prepared).map_err(&located)?;
                     if let Some(record) = stage.known(self.scene, &wanted.key).map_err(&located)? {
                         stage.take_known(&wanted.key, &record, step_at);
-                        return Ok((None, Some(record.took)));
+                        return Ok(Looked { reason: None, from: None, took: Some(record.took) });
+                    }
+                    let imported =
+                        self.scene.imports.of(&wanted.key).find(|(_, step)| !self.scene.is_old(&step.record));
+                    if let Some((source, step)) = imported.filter(|_| !stage.no_cache) {
+                        stage.take_known(&wanted.key, &step.record, step_at);
+                        let from = Some(source.place.to_string());
+                        return Ok(Looked { reason: None, from, took: Some(step.record.took) });
                     }
                 }
                 stage.table(self.scene, &prepared, step_at).map_err(&located)?
+            }
+            Some(index) if self.elsewhere.contains(&index) => {
+                stage.changed = Some((step_at.title.stage.clone(), step_at.title.number));
+                return Ok(Looked { reason: Some(Reason::Unfetched), from: None, took });
             }
             // Its files are not there yet: only what is typed can be compared.
             Some(index) => {
@@ -123,8 +140,18 @@ impl Explainer<'_> {
             });
         }
         stage.changed = Some((step_at.title.stage.clone(), step_at.title.number));
-        Ok((Some(reason), took))
+        Ok(Looked { reason: Some(reason), from: None, took })
     }
+}
+
+/// What would become of a step.
+struct Looked {
+    /// Why it would be taken.
+    reason: Option<Reason>,
+    /// The cache of others that has it.
+    from: Option<String>,
+    /// How long it took last.
+    took: Option<u64>,
 }
 
 /// The stages whose files a step takes.

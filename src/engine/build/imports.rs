@@ -9,7 +9,7 @@ use crate::engine::context::{Caller, Context};
 use crate::engine::observer::Observer;
 use crate::engine::registry::{self as connection, Connection};
 use crate::image::cache::{self, Place};
-use crate::registry::{self, Credentials};
+use crate::registry::{self, Credentials, Platform};
 use crate::types::{Digest, Report};
 
 /// Steps that others have taken.
@@ -34,9 +34,10 @@ impl Imports {
         observer: &mut dyn Observer,
     ) -> Result<Self, Report> {
         let mut sources = Vec::new();
+        let platform = request.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::host);
         for wanted in &request.cache_from {
             let place = place(context, caller, request, wanted)?;
-            match cache::steps(&place) {
+            match cache::steps(&place, &platform) {
                 Ok(steps) => {
                     let steps = steps.into_iter().map(|step| (step.key.clone(), step)).collect();
                     sources.push(Import { place, steps });
@@ -73,10 +74,13 @@ pub(super) fn place(
                 cert_dir: request.registry.cert_dir.clone(),
                 ..Connection::default()
             };
-            let authfile = connection.authfile.as_deref();
-            let credentials =
-                Credentials::find(&place.reference, authfile, &context.places).map_err(registry::Error::from)?;
+            let credentials = match &request.registry.credentials {
+                Some(typed) => Some(Credentials::parse(typed)?),
+                None => Credentials::find(&place.reference, connection.authfile.as_deref(), &context.places)
+                    .map_err(registry::Error::from)?,
+            };
             let mut options = connection::options(context, &connection, credentials);
+            options.retries = request.registry.retries.unwrap_or(options.retries);
             options.tls_verify = connection::tls_verify_at(&place, connection.tls_verify);
             Ok(Place::Repository { reference: place.reference, options: Box::new(options) })
         }

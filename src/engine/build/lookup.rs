@@ -9,7 +9,7 @@ use super::stage::{Stage, Step, StepAt};
 use crate::build::key::{Place, key};
 use crate::build::reason::{Below, Reason, Table, compare};
 use crate::plan::Request;
-use crate::storage::{Hasher, SlotHead, StepRecord};
+use crate::storage::{Forgotten, Hasher, SlotHead, StepRecord};
 use crate::types::{Digest, Report, ReportKind, json};
 
 /// What is looked for.
@@ -34,6 +34,8 @@ enum Keyed<'a> {
         is_insecure: bool,
         hosts: &'a [String],
         mounts: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hostname: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<Box<Request>>,
     },
@@ -65,7 +67,7 @@ impl Stage {
 
     /// What the cache has for a key, if its layer is there and the step is not to be taken anew.
     pub(super) fn known(&self, scene: &Scene<'_>, key: &Digest) -> Result<Option<StepRecord>, Report> {
-        let record = scene.environment.store.step(key).filter(|_| !self.no_cache);
+        let record = scene.environment.store.step(key).filter(|record| !self.no_cache && !scene.is_old(record));
         match record {
             Some(record) if has(scene, &record)? => Ok(Some(record)),
             _ => Ok(None),
@@ -92,7 +94,23 @@ impl Stage {
             true => Below::Same,
             false => Below::Other(changed.as_deref()),
         };
-        compare(old.as_ref(), table, below)
+        match compare(old.as_ref(), table, below) {
+            Reason::Evicted => self.gone(scene, &head.key),
+            other => other,
+        }
+    }
+
+    /// Why what the last build has recorded does not do.
+    fn gone(&self, scene: &Scene<'_>, key: &Digest) -> Reason {
+        let store = &scene.environment.store;
+        if store.step(key).is_some_and(|record| scene.is_old(&record)) {
+            return Reason::Expired;
+        }
+        match store.forgotten(key) {
+            Some(Forgotten { when, was_pruned: true }) => Reason::Pruned(when),
+            Some(Forgotten { when, was_pruned: false }) => Reason::Trimmed(when),
+            None => Reason::Evicted,
+        }
     }
 
     /// Notes in its slot what a step was made from. Only reasons depend on it.
@@ -135,6 +153,7 @@ impl Stage {
                 is_insecure: command.is_insecure,
                 hosts: &scene.add_hosts,
                 mounts: &command.mount_keys,
+                hostname: scene.own_hostname(),
                 asked: scene.keyed().map(Box::new),
             },
             Step::Copy(copy) => Keyed::Copy {

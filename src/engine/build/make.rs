@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::Scene;
 use super::event::{BuildEvent, Failed, StepTitle};
+use super::foreign;
+use super::image;
 use super::imports::Imports;
 use super::request::{BuildRequest, Debugger};
 use super::result;
@@ -56,6 +58,11 @@ pub(crate) fn make(
     scene.imports = Imports::read(context, &caller, request, observer)?;
     let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
+    let of_image = |name: &str, platform: Option<&str>| {
+        maker.sources.image(name, platform).map(|image| image.config.architecture.clone())
+    };
+    let checked = foreign::check(&plan, &of_image, &request.inputs.platform.architecture);
+    checked.map_err(|(span, report)| at(span)(report))?;
     let grown = maker.grow(&plan, tell);
     scene.settle();
     grown?;
@@ -90,10 +97,11 @@ impl<'a> Maker<'a> {
     /// Evaluates the file, with the defaults of the bases that the target needs: only these are looked up or pulled.
     pub(super) fn plan(&mut self, observer: &mut dyn Observer) -> Result<Plan, Failed> {
         let plan = loop {
-            let known = |name: &str| {
-                let Config { config, os, architecture, variant, .. } = self.sources.image(name)?.config.clone();
+            let known = |name: &str, platform: Option<&str>| {
+                let found = self.sources.image(name, platform)?.config.clone();
+                let Config { config, os, architecture, variant, .. } = found;
                 let platform = Platform { os, architecture, variant: variant.unwrap_or_default() };
-                Some(BaseImage { settings: config, platform })
+                Some(BaseImage { settings: image::inherited(&self.request.changes, config), platform })
             };
             let BuildRequest { file, inputs, ignore, .. } = self.request;
             let plan = evaluate(file, inputs, &known, ignore.as_ref(), Extent::Needed).map_err(Failed::Problems)?;
@@ -156,7 +164,8 @@ impl<'a> Maker<'a> {
             Base::Stage(other) => Stage { is_fresh: false, ..others[other].clone() },
             Base::Image { name, .. } => {
                 let missing = || Report::new(ReportKind::Internal, format!("the image `{name}` was not looked up"));
-                Stage::of(self.sources.image(name).ok_or_else(missing)?)
+                let platform = plan.graph.nodes[index].platform.as_deref();
+                Stage::of(self.sources.image(name, platform).ok_or_else(missing)?)
             }
         };
         let is_anew = |asked: &String| {
@@ -198,8 +207,9 @@ impl<'a> Maker<'a> {
         let Some(mut stage) = stage else {
             return Err(Report::new(ReportKind::Internal, "the target was not built").into());
         };
+        let inner = self.request.number.map(|_| self.request.inputs.platform.text().replace('/', "_"));
         for export in &self.request.exports {
-            result::export(self.scene, &stage, export)?;
+            result::export(self.scene, &stage, export, inner.as_deref())?;
         }
         if !self.request.is_stored {
             return Ok(None);
@@ -207,7 +217,8 @@ impl<'a> Maker<'a> {
         if let Some(which) = self.request.squash {
             result::squash(self.scene, &mut stage, which)?;
         }
-        stage.config.config.labels.extend(self.request.labels.iter().cloned());
+        image::change(&self.request.changes, &mut stage.config);
+        image::note_steps(&mut stage, self.time()?.as_deref(), self.request.has_inline_cache())?;
         if let Some(time) = self.time()? {
             stage.config.created = Some(time);
         }
@@ -223,6 +234,7 @@ impl<'a> Maker<'a> {
             layers: stage.layers,
             names: names.clone(),
             annotations: annotations.clone(),
+            format: self.request.format.unwrap_or_default(),
         };
         Ok(Some(built::store(store, &built).map_err(Report::from)?))
     }

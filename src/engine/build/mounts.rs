@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Gid, Mode, Uid};
+
 use super::Scene;
 use super::agent::{self, Agent};
 use super::files::{self, Copy};
+use super::waiting;
 use crate::build::dockerfile::mount::{Owner, Sharing};
 use crate::build::dockerfile::steps::{SCRIPTS, Script};
 use crate::plan::{MountRequest, MountRequestKind};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::lock::FileLock;
 use crate::types::{Report, ReportKind, SecretFile};
+use crate::userns;
 
 /// Where secrets are mounted unless they say otherwise.
 pub(super) const SECRETS: &str = "/run/secrets";
@@ -38,16 +42,7 @@ pub(super) enum StepMountKind {
     /// A directory of the host, read-only.
     Directory(PathBuf),
     /// A directory that outlives the build.
-    Cache {
-        /// Its name.
-        id: String,
-        /// Whether several steps use it at once.
-        sharing: Sharing,
-        /// It is read-only.
-        is_read_only: bool,
-        /// Who owns it when it is new, and its mode.
-        owner: Owner,
-    },
+    Cache(Cache),
     /// A socket that leads to an agent.
     Agent {
         /// The agent's own.
@@ -62,6 +57,30 @@ pub(super) enum StepMountKind {
     },
 }
 
+/// A directory that outlives the build.
+pub(super) struct Cache {
+    /// Its name, as the Dockerfile has it.
+    pub(super) id: String,
+    /// What tells it from others: its namespace, its name, and what it was filled with.
+    pub(super) name: String,
+    /// Whether several steps use it at once.
+    pub(super) sharing: Sharing,
+    /// It is read-only.
+    pub(super) is_read_only: bool,
+    /// Who owns it when it is new, and its mode.
+    pub(super) owner: Owner,
+    /// What it has when it is new.
+    pub(super) filling: Option<Filling>,
+}
+
+/// What a cache has when it is new.
+pub(super) struct Filling {
+    /// What tells it from others.
+    pub(super) identity: String,
+    /// Where it comes from.
+    pub(super) copy: Box<Copy<'static>>,
+}
+
 /// The mounts of a step, while it runs.
 pub(super) struct Mounted {
     pub(super) requests: Vec<MountRequest>,
@@ -69,8 +88,8 @@ pub(super) struct Mounted {
     _agents: Vec<Agent>,
 }
 
-/// Prepares the mounts of a step.
-pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounted, Report> {
+/// Prepares the mounts of a step. `note` is told what keeps it waiting.
+pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount], note: &mut dyn FnMut(&str)) -> Result<Mounted, Report> {
     let mut mounted = Mounted { requests: Vec::new(), _locks: Vec::new(), _agents: Vec::new() };
     for mount in mounts {
         let destination = mount.target.clone();
@@ -91,10 +110,10 @@ pub(super) fn requests(scene: &Scene<'_>, mounts: &[StepMount]) -> Result<Mounte
                 bind(directory.join("upper").join(inner), !is_writable)?
             }
             StepMountKind::Directory(path) => bind(path.clone(), true)?,
-            StepMountKind::Cache { id, sharing, is_read_only, owner } => {
-                let (path, lock) = cache(scene, id, *sharing, *owner)?;
+            StepMountKind::Cache(wanted) => {
+                let (path, lock) = cache(scene, wanted, note)?;
                 mounted._locks.push(lock);
-                bind(path, *is_read_only)?
+                bind(path, wanted.is_read_only)?
             }
             StepMountKind::Agent { socket, owner } => {
                 let (socket, agent) = agent::serve(scene, socket, *owner)?;
@@ -118,7 +137,7 @@ pub(super) fn script(scene: &Scene<'_>, script: Option<&Script>) -> Result<Optio
     let Some(script) = script else { return Ok(None) };
     let path = scene.new_directory("script")?;
     fs::write(&path, &script.content)?;
-    rustix::fs::chmod(&path, rustix::fs::Mode::from_raw_mode(0o755)).at("set the mode of", &path)?;
+    rustix::fs::chmod(&path, Mode::from_raw_mode(0o755)).at("set the mode of", &path)?;
     Ok(Some(MountRequest {
         kind: MountRequestKind::Bind,
         source: Some(path.display().to_string()),
@@ -168,13 +187,13 @@ pub(super) fn points(
 fn directory(path: &Path) -> Result<(), Report> {
     if fs::symlink_metadata(path).is_err() {
         fs::create_dir(path)?;
-        rustix::fs::chmod(path, rustix::fs::Mode::from_raw_mode(0o755)).at("set the mode of", path)?;
+        rustix::fs::chmod(path, Mode::from_raw_mode(0o755)).at("set the mode of", path)?;
     }
     Ok(())
 }
 
 /// The directory of a cache, and its lock: shared, or exclusive if only one step may use it.
-fn cache(scene: &Scene<'_>, id: &str, sharing: Sharing, owner: Owner) -> Result<(PathBuf, FileLock), Report> {
+fn cache(scene: &Scene<'_>, wanted: &Cache, note: &mut dyn FnMut(&str)) -> Result<(PathBuf, FileLock), Report> {
     let store = &scene.environment.store;
     let made = |directory: PathBuf, lock: FileLock| {
         let data = directory.join("data");
@@ -182,20 +201,36 @@ fn cache(scene: &Scene<'_>, id: &str, sharing: Sharing, owner: Owner) -> Result<
             // Several that share it may find it missing.
             let _making = FileLock::exclusive(directory.join("making"))?;
             if fs::symlink_metadata(&data).is_err() {
-                files::new_cache(scene, &data, owner)?;
+                match &wanted.filling {
+                    None => files::new_cache(scene, &data, wanted.owner)?,
+                    Some(filling) => fill(scene, &data, wanted.owner, &filling.copy)?,
+                }
             }
         }
-        store.use_cache_mount(&directory, id)?;
+        store.use_cache_mount(&directory, &wanted.id)?;
         Ok((data, lock))
     };
     let mut number = 0;
     loop {
-        let directory = store.cache_mount(&scene.target.map, id, number);
+        let directory = store.cache_mount(&scene.target.map, &wanted.name, number);
         fs::create_dir_all(&directory)?;
         let lock = directory.join("lock");
-        match sharing {
+        match wanted.sharing {
             Sharing::Shared => return made(directory, FileLock::shared(lock)?),
-            Sharing::Locked => return made(directory, FileLock::exclusive(lock)?),
+            Sharing::Locked => {
+                let free = match FileLock::try_exclusive(&lock)? {
+                    Some(free) => free,
+                    None => {
+                        let id = wanted.id.escape_debug();
+                        note(&format!(
+                            "waits for the cache `{id}`, which {} uses",
+                            waiting::holder(&lock, scene.process)
+                        ));
+                        FileLock::exclusive(lock)?
+                    }
+                };
+                return made(directory, free);
+            }
             Sharing::Private => {
                 if let Some(lock) = FileLock::try_exclusive(lock)? {
                     return made(directory, lock);
@@ -204,4 +239,28 @@ fn cache(scene: &Scene<'_>, id: &str, sharing: Sharing, owner: Owner) -> Result<
             }
         }
     }
+}
+
+/// Makes the directory of a cache with what a stage, an image or a context has, whose owners it keeps, unless the mount
+/// says otherwise.
+fn fill(scene: &Scene<'_>, path: &Path, owner: Owner, copy: &Copy<'_>) -> Result<(), Report> {
+    let scratch = scene.new_directory("filling")?;
+    let listed = files::list(scene, copy)?;
+    files::copy(scene, copy, &listed, &[], &scratch)?;
+    let inner = copy.destination.trim_matches('/');
+    let made = scratch.join("upper").join(inner);
+    userns::inside(&scene.home, "rc: build", || {
+        if !fs::symlink_metadata(&made)?.is_dir() {
+            let message = format!("a cache is a directory, and `{}` is none", inner.escape_debug());
+            return Err(Report::new(ReportKind::Invalid, message));
+        }
+        let owned = (owner.uid.map(Uid::from_raw), owner.gid.map(Gid::from_raw));
+        rustix::fs::chown(&made, owned.0, owned.1).at("set the owner of", &made)?;
+        // Of a whole image it is a directory of rc's own.
+        let mode = owner.mode.or(inner.is_empty().then_some(0o755));
+        if let Some(mode) = mode {
+            rustix::fs::chmod(&made, Mode::from_raw_mode(mode)).at("set the mode of", &made)?;
+        }
+        Ok(fs::rename(&made, path)?)
+    })
 }

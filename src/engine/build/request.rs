@@ -7,13 +7,15 @@ use std::path::PathBuf;
 
 use crate::build::cache::{CachePlace, CacheTo};
 use crate::build::dockerfile::file::Dockerfile;
-use crate::build::dockerfile::scope::Inputs;
+use crate::build::dockerfile::scope::{self, Inputs};
 use crate::build::ignore::Ignore;
 use crate::build::named::NamedContext;
 use crate::build::ssh::SshAgent;
 use crate::container::{FrontEnd, Started};
+use crate::image::push::Format;
 use crate::plan::{PullPolicy, RegistryRequest, Request};
-use crate::types::{ImageReference, Network, Report};
+use crate::registry::Platform;
+use crate::types::{ImageReference, Network, Report, ReportKind};
 
 /// An image that is to be built.
 #[derive(Debug)]
@@ -36,14 +38,19 @@ pub(crate) struct BuildRequest {
     pub(crate) place: String,
     /// What is shown moves: [`super::BuildEvent::Tick`] is told ten times a second.
     pub(crate) is_watched: bool,
+    /// Its number, from 0, if it is one of several builds, each for a platform: each writes its files to a directory of
+    /// its own, and the later ones add to caches.
+    pub(crate) number: Option<usize>,
     /// The names of the image.
     pub(crate) names: Vec<ImageReference>,
     /// Caches that steps are taken from.
     pub(crate) cache_from: Vec<CachePlace>,
     /// Caches that steps are written to.
     pub(crate) cache_to: Vec<CacheTo>,
-    /// Labels for the image: names and values.
-    pub(crate) labels: Vec<(String, String)>,
+    /// Steps that were taken before this time do not come from the cache, in seconds since the epoch.
+    pub(crate) oldest: Option<i64>,
+    /// How the image differs from what the Dockerfile says.
+    pub(crate) changes: Changes,
     /// Nothing comes from the cache.
     pub(crate) no_cache: bool,
     /// When base images are pulled.
@@ -78,10 +85,71 @@ pub(crate) struct BuildRequest {
     pub(crate) is_stored: bool,
     /// Annotations of its manifest.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// The type of its manifest.
+    pub(crate) format: Option<Format>,
+    /// If a command fails, its files become an image.
+    pub(crate) keeps_failed: bool,
     /// Whether layers are merged.
     pub(crate) squash: Option<Squash>,
     /// Where the files of the target are written.
     pub(crate) exports: Vec<Export>,
+}
+
+impl BuildRequest {
+    /// Makes it a build for this platform, if it is not for that of the host.
+    pub(crate) fn set_platform(&mut self, platform: Option<Platform>) {
+        self.platform = platform.as_ref().map(ToString::to_string);
+        if let Some(platform) = platform {
+            let Platform { os, architecture, variant } = platform;
+            self.inputs.platform = scope::Platform::new(os, architecture, variant);
+        }
+    }
+
+    /// Fails if parts of it do not go together.
+    pub(crate) fn check(&self) -> Result<(), Report> {
+        let invalid = |text: &str| Err(Report::new(ReportKind::Invalid, text));
+        if self.squash.is_some() && self.has_inline_cache() {
+            return invalid("an image with one layer has none that a later build could take its steps from");
+        }
+        if self.format == Some(Format::Docker) && !self.annotations.is_empty() {
+            return invalid("manifests of docker's type have no annotations");
+        }
+        Ok(())
+    }
+
+    /// Whether the image says which steps have made its layers. The argument is BuildKit's.
+    pub(super) fn has_inline_cache(&self) -> bool {
+        let argument = self.inputs.arguments.get("BUILDKIT_INLINE_CACHE");
+        self.cache_to.contains(&CacheTo::Inline) || argument.is_some_and(|value| matches!(value.as_str(), "1" | "true"))
+    }
+}
+
+/// How an image differs from what the Dockerfile says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    /// Variables that the image does not have.
+    pub(crate) unset_variables: Vec<String>,
+    /// Labels: names and values.
+    pub(crate) labels: Vec<(String, String)>,
+    /// Which labels of base images it has.
+    pub(crate) inherited: InheritedLabels,
+    /// It does not say how it was made.
+    pub(crate) has_no_history: bool,
+}
+
+/// Which labels of base images an image has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InheritedLabels {
+    /// All but these.
+    AllBut(Vec<String>),
+    /// None.
+    None,
+}
+
+impl Default for InheritedLabels {
+    fn default() -> Self {
+        Self::AllBut(Vec::new())
+    }
 }
 
 /// Which layers become one.

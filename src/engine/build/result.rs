@@ -29,12 +29,12 @@ const BUFFER: usize = 256 << 10;
 const FILES: Pack<'_> = Pack { name: b"", contents: Contents::Files { stay: false }, owner: Owner::Own };
 
 /// Writes the files of the target. An archive gets its name when it is complete; in a directory a part may be there if
-/// this fails.
-pub(super) fn export(scene: &Scene<'_>, stage: &Stage, export: &Export) -> Result<(), Report> {
+/// this fails. They go into the directory `inner` of a directory, if there is one: `linux_amd64`, as with BuildKit.
+pub(super) fn export(scene: &Scene<'_>, stage: &Stage, export: &Export, inner: Option<&str>) -> Result<(), Report> {
     let side = Side::Layers(stage.lowers(scene));
     match export {
         Export::Directory(path) => {
-            let path = scene.caller.working_dir.join(path);
+            let path = scene.caller.working_dir.join(path).join(inner.unwrap_or_default());
             fs::create_dir_all(&path)?;
             let into = fs::open_directory(&path)?;
             files::read(scene, &side, |root| copy_out(root, &into))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Scene;
+use super::event::{BuildEvent, Stream};
 use super::mounts::{self, StepMount};
 use super::request::Debugger;
 use crate::build::dockerfile::steps::Script;
@@ -16,9 +17,6 @@ use crate::monitor::ContainerDir;
 use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::types::{IdMaps, Network, Report, ReportKind, Signal};
-
-/// The host name in every step: the same each time, so that what a program writes is the same.
-const HOSTNAME: &str = "build";
 
 /// A command of a build.
 #[derive(Default)]
@@ -47,15 +45,6 @@ pub(super) struct Command {
     pub(super) mounts: Vec<StepMount>,
 }
 
-/// A stream of a command's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
-
 /// Runs a command on `lowers`, lowest first, and returns its exit code. Its writable layer is `upper` in `directory`,
 /// which this makes. If this process ends, the command is killed.
 pub(super) fn run(
@@ -64,9 +53,10 @@ pub(super) fn run(
     command: &mut Command,
     lowers: Vec<PathBuf>,
     directory: &Path,
-    output: &mut dyn FnMut(Stream, &[u8]),
+    tell: &mut dyn FnMut(BuildEvent<'_>),
 ) -> Result<i32, Report> {
-    let mut requests = mounts::requests(scene, &command.mounts)?;
+    let mut note = |text: &str| tell(BuildEvent::Noted(text));
+    let mut requests = mounts::requests(scene, &command.mounts, &mut note)?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     requests.requests.extend(scene.asked.mounts.iter().cloned());
     let mut lowers = lowers;
@@ -82,7 +72,7 @@ pub(super) fn run(
     let Started::Joined { session, .. } = started else {
         return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
     };
-    follow(scene, session, output)
+    follow(scene, session, &mut |stream, bytes| tell(BuildEvent::Output { stream, bytes }))
 }
 
 /// Runs a shell in place of a command that has failed in `failed`: with its files, mounts, secrets and variables. What
@@ -97,7 +87,7 @@ pub(super) fn shell(
 ) -> Result<(), Report> {
     // Its monitor has taken everything down.
     scene.settle();
-    let mut requests = mounts::requests(scene, &command.mounts)?;
+    let mut requests = mounts::requests(scene, &command.mounts, &mut |_| {})?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     let mut lowers = lowers;
     lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
@@ -139,7 +129,7 @@ fn step(
         unset_env_all: true,
         user: Some(command.user.clone()).filter(|user| !user.is_empty()),
         working_dir: Some(command.working_dir.clone()).filter(|path| !path.is_empty()),
-        hostname: Some(HOSTNAME.to_owned()).filter(|_| has_own_name),
+        hostname: Some(scene.hostname.clone()).filter(|_| has_own_name),
         network: command.network.clone(),
         log: LogRequest { driver: Some("none".to_owned()), ..LogRequest::default() },
         ..scene.asked.clone()

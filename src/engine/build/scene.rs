@@ -13,11 +13,15 @@ use crate::engine::context::{Caller, Context};
 use crate::engine::image::target;
 use crate::plan::{LimitRequest, Request};
 use crate::runtime::Rootfs;
-use crate::storage::{Form, Hasher, Ownership, Scratch, Target};
+use crate::settings::CacheMounts;
+use crate::storage::{Form, Hasher, Ownership, Scratch, StepRecord, Target};
 use crate::sys::fs;
 use crate::sys::process::Child;
 use crate::types::{Digest, Network, Report, ReportKind};
 use crate::userns::UserNamespace;
+
+/// The host name in every step: the same each time, so that what a program writes is the same.
+const HOSTNAME: &str = "build";
 
 /// What all steps of a build have in common.
 pub(super) struct Scene<'a> {
@@ -40,6 +44,16 @@ pub(super) struct Scene<'a> {
     pub(super) imports: Imports,
     /// What follows a shell in a step that has failed.
     pub(super) debugger: Option<&'a Debugger<'a>>,
+    /// The files of a command that fails become an image.
+    pub(super) keeps_failed: bool,
+    /// Steps that were taken before do not count, in seconds since the epoch.
+    pub(super) oldest: Option<i64>,
+    /// The process of the build; stages may be children of it.
+    pub(super) process: i32,
+    /// The host name in every step.
+    pub(super) hostname: String,
+    /// What comes before the names of caches that are mounted.
+    pub(super) cache_namespace: String,
     /// The digest of no files.
     pub(super) nothing_listed: Digest,
     /// An empty directory: the layer of an image without any.
@@ -68,6 +82,7 @@ impl<'a> Scene<'a> {
         rustix::fs::chmod(&nothing, rustix::fs::Mode::from_raw_mode(0o755)).map_err(|error| {
             Report::from(fs::PathError::new("set the mode of", &nothing, std::io::Error::from(error)))
         })?;
+        let argument = |name: &str| request.inputs.arguments.get(name).filter(|value| !value.is_empty()).cloned();
         let mut scene = Self {
             context,
             environment,
@@ -81,6 +96,11 @@ impl<'a> Scene<'a> {
             network: request.network.clone(),
             imports: Imports::default(),
             debugger: None,
+            keeps_failed: request.keeps_failed,
+            oldest: request.oldest,
+            process: rustix::process::getpid().as_raw_nonzero().get(),
+            hostname: argument("BUILDKIT_SANDBOX_HOSTNAME").unwrap_or_else(|| HOSTNAME.to_owned()),
+            cache_namespace: namespace(context, request, argument("BUILDKIT_CACHE_MOUNT_NS")),
             nothing_listed: Hasher::sha256(b""),
             nothing,
             directory,
@@ -112,6 +132,17 @@ impl<'a> Scene<'a> {
         self.monitors.borrow_mut().extend(monitor);
     }
 
+    /// Whether what a record says is older than the caller wants.
+    pub(super) fn is_old(&self, record: &StepRecord) -> bool {
+        let created = || record.created.parse::<jiff::Timestamp>().map_or(i64::MIN, jiff::Timestamp::as_second);
+        self.oldest.is_some_and(|oldest| created() < oldest)
+    }
+
+    /// The host name, if it is not the usual one.
+    pub(super) fn own_hostname(&self) -> Option<&str> {
+        Some(self.hostname.as_str()).filter(|name| *name != HOSTNAME)
+    }
+
     /// Waits until the monitors of all steps have ended: they hold copies of the build's locks.
     pub(super) fn settle(&self) {
         for monitor in self.monitors.borrow_mut().drain(..) {
@@ -132,7 +163,7 @@ impl<'a> Scene<'a> {
 
     /// What a key has of what every step is asked for: how much it may use changes nothing.
     pub(super) fn keyed(&self) -> Option<Request> {
-        let keyed = Request { limits: LimitRequest::default(), ..self.asked.clone() };
+        let keyed = Request { limits: LimitRequest::default(), cgroup_parent: None, ..self.asked.clone() };
         (keyed != Request::default()).then_some(keyed)
     }
 
@@ -145,6 +176,16 @@ impl<'a> Scene<'a> {
     pub(super) fn new_directory(&self, kind: &str) -> Result<PathBuf, Report> {
         self.count.set(self.count.get() + 1);
         Ok(self.directory.path().join(format!("{kind}-{}-{}", std::process::id(), self.count.get())))
+    }
+}
+
+/// What comes before the names of caches: what the caller says, and the context, if each has caches of its own.
+fn namespace(context: &Context, request: &BuildRequest, asked: Option<String>) -> String {
+    let asked = asked.map(|asked| format!("{asked}/")).unwrap_or_default();
+    match context.settings.build.cache_mounts.value {
+        CacheMounts::Shared => asked,
+        // The first part of the place is the context.
+        CacheMounts::PerContext => format!("{}\0{asked}", request.place.split('\0').next().unwrap_or_default()),
     }
 }
 

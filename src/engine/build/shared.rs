@@ -6,10 +6,12 @@ use super::Scene;
 use super::files;
 use super::imports::place;
 use super::request::BuildRequest;
+use crate::build::cache::CacheTo;
 use crate::build::cache_config::CachedStep;
 use crate::engine::observer::Observer;
 use crate::image::cache;
-use crate::storage::StepRecord;
+use crate::registry::Platform;
+use crate::storage::{Descriptor, StepRecord};
 use crate::types::{Digest, Report};
 
 /// Brings what a step has made into the store, from the first cache that has it. Returns the record, and where it
@@ -17,7 +19,7 @@ use crate::types::{Digest, Report};
 pub(super) fn take(scene: &Scene<'_>, key: &Digest) -> Result<Option<(StepRecord, String)>, Report> {
     let store = &scene.environment.store;
     let mut failure = None;
-    for (source, step) in scene.imports.of(key) {
+    for (source, step) in scene.imports.of(key).filter(|(_, step)| !scene.is_old(&step.record)) {
         let taken = scene.new_directory("imported").and_then(|scratch| {
             cache::fetch(store, &source.place, step, &scratch)?;
             if let Some(layer) = &step.record.layer {
@@ -41,22 +43,31 @@ pub(super) fn export(
     all: &[(Digest, StepRecord)],
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
+    let store = &scene.environment.store;
     for wanted in &request.cache_to {
-        let steps = if wanted.is_max { all } else { of_result };
-        let mut distinct: BTreeMap<&Digest, &StepRecord> = BTreeMap::new();
-        distinct.extend(steps.iter().map(|(key, record)| (key, record)));
-        let steps = distinct.into_iter().map(|(key, record)| CachedStep {
-            key: key.clone(),
-            record: record.clone(),
-            blob: None,
-        });
-        let exported = place(scene.context, scene.caller, request, &wanted.place).and_then(|place| {
-            cache::export(&scene.environment.store, steps.collect(), &place, &scene.new_directory("exported")?)
+        let CacheTo::Place { place: to, is_max, ignores_errors } = wanted else { continue };
+        let steps = if *is_max { all } else { of_result };
+        let mut distinct: BTreeMap<Digest, StepRecord> = steps.iter().cloned().collect();
+        let exported = place(scene.context, scene.caller, request, to).and_then(|place| {
+            if request.number.is_some_and(|number| number > 0) {
+                // What the builds for other platforms have just written; their layers are here.
+                let known = cache::steps(&place, &Platform::host()).unwrap_or_default();
+                let is_here = |step: &CachedStep| {
+                    let has = |layer: &Descriptor| store.has_blob(&layer.digest, layer.size).unwrap_or_default();
+                    step.record.layer.as_ref().is_none_or(has)
+                };
+                let known = known.into_iter().filter(is_here);
+                for step in known {
+                    distinct.entry(step.key).or_insert(step.record);
+                }
+            }
+            let steps = distinct.into_iter().map(|(key, record)| CachedStep { key, record, blob: None });
+            cache::export(store, steps.collect(), &place, &scene.new_directory("exported")?)
         });
         match exported {
             Ok(_) => {}
-            Err(report) if wanted.ignores_errors => {
-                observer.warning(&format!("cannot write the cache `{}`: {}", wanted.place, report.message));
+            Err(report) if *ignores_errors => {
+                observer.warning(&format!("cannot write the cache `{to}`: {}", report.message));
             }
             Err(report) => return Err(report),
         }

@@ -1,11 +1,14 @@
 //! What the stages of a build begin with and copy from beside each other: images, and contexts with names.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, FileType};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 
 use super::Scene;
 use super::files::Side;
+use super::keys::{self, KeyAgent};
 use super::request::BuildRequest;
 use crate::build::ignore::Ignore;
 use crate::build::named::{ContextPlace, NamedContext};
@@ -26,26 +29,32 @@ use crate::types::{Report, ReportKind};
 pub(super) struct Sources<'a> {
     scene: &'a Scene<'a>,
     request: &'a BuildRequest,
-    /// Images, with the directories of their layers.
-    images: BTreeMap<String, (LocalImage, Vec<PathBuf>)>,
+    /// Images, with the directories of their layers; by their platforms, too, if these are not the host's.
+    images: BTreeMap<(String, Option<String>), (LocalImage, Vec<PathBuf>)>,
     /// Directories, with what is left out of them.
     directories: BTreeMap<String, (PathBuf, Option<Ignore>)>,
+    /// Agents that were started, by their names.
+    keys: RefCell<BTreeMap<String, KeyAgent>>,
 }
 
 impl<'a> Sources<'a> {
     /// Nothing yet.
     pub(super) fn new(scene: &'a Scene<'a>, request: &'a BuildRequest) -> Self {
-        Self { scene, request, images: BTreeMap::new(), directories: BTreeMap::new() }
+        Self { scene, request, images: BTreeMap::new(), directories: BTreeMap::new(), keys: RefCell::default() }
     }
 
-    /// An image that was found.
-    pub(super) fn image(&self, name: &str) -> Option<&LocalImage> {
-        self.images.get(name).map(|(image, _)| image)
+    /// An image that was found for a platform, which is that of the target if there is none.
+    pub(super) fn image(&self, name: &str, platform: Option<&str>) -> Option<&LocalImage> {
+        self.images.get(&self.at(name, platform)).map(|(image, _)| image)
+    }
+
+    fn at(&self, name: &str, platform: Option<&str>) -> (String, Option<String>) {
+        (name.to_owned(), platform.map(str::to_owned).or_else(|| self.request.platform.clone()))
     }
 
     /// The files of what was found.
     pub(super) fn side(&self, name: &str) -> Result<Side, Report> {
-        let of_image = self.images.get(name).map(|(_, lowers)| Side::Layers(lowers.clone()));
+        let of_image = self.images.get(&self.at(name, None)).map(|(_, lowers)| Side::Layers(lowers.clone()));
         let directory = || Some(Side::Directory(self.directories.get(name)?.0.clone()));
         let missing = || Report::new(ReportKind::Internal, format!("`{name}` was not looked up"));
         of_image.or_else(directory).ok_or_else(missing)
@@ -77,10 +86,11 @@ impl<'a> Sources<'a> {
         platform: Option<&str>,
         observer: &mut dyn Observer,
     ) -> Result<(), Report> {
-        if self.images.contains_key(name) {
+        let at = self.at(name, platform);
+        if self.images.contains_key(&at) {
             return Ok(());
         }
-        let platform = platform.map(str::to_owned).or_else(|| self.request.platform.clone());
+        let platform = at.1.clone();
         let (image, pull) = match self.named(name).map(|named| &named.place) {
             None => (name.to_owned(), self.request.pull),
             Some(ContextPlace::Image(reference)) => (reference.to_string(), self.request.pull),
@@ -109,7 +119,7 @@ impl<'a> Sources<'a> {
         let Provided { image, lock } = provided;
         let lowers = image::layers(&self.scene.environment.store, &image, self.scene.environment)?;
         drop(lock);
-        self.images.insert(name.to_owned(), (image, lowers));
+        self.images.insert(at, (image, lowers));
         Ok(())
     }
 
@@ -149,6 +159,7 @@ impl<'a> Sources<'a> {
             secrets: &self.request.secrets,
             by,
             is_trusted: by == NamedBy::User || self.request.allowed.iter().any(|allowed| allowed == "network.host"),
+            tls_verify: self.request.tls_verify,
             agent: self.default_agent(by),
         }
     }
@@ -162,19 +173,34 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The socket of an agent. Fails if there is none.
+    /// The socket of an agent, which is started if it is one with keys. Fails if there is none.
     pub(super) fn agent(&self, agent: &SshAgent) -> Result<PathBuf, Report> {
-        let typed = agent.socket.clone().or_else(|| self.scene.caller.variable("SSH_AUTH_SOCK")).ok_or_else(|| {
-            let message = format!("there is no agent for `--ssh {}`: SSH_AUTH_SOCK is not set", agent.id);
-            Report::new(ReportKind::Invalid, message).with_hint("start one: eval $(ssh-agent)")
-        })?;
-        let path = self.scene.caller.working_dir.join(typed);
-        let found = fs::metadata(&path)?;
-        if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
-            return Ok(path);
+        if let Some(started) = self.keys.borrow().get(&agent.id) {
+            return Ok(started.socket.clone());
         }
-        let message = format!("`{}` is no socket of an agent", path.display());
-        Err(Report::new(ReportKind::Unsupported, message)
-            .with_hint(format!("if it is a key, give it to an agent: ssh-add {}", path.display())))
+        let own = || self.scene.caller.variable("SSH_AUTH_SOCK").into_iter().collect();
+        let typed: Vec<String> = if agent.places.is_empty() { own() } else { agent.places.clone() };
+        let paths: Vec<PathBuf> = typed.iter().map(|typed| self.scene.caller.working_dir.join(typed)).collect();
+        let found: Vec<FileType> =
+            paths.iter().map(|path| Ok(fs::metadata(path)?.file_type())).collect::<Result<_, fs::PathError>>()?;
+        match (&paths[..], &found[..]) {
+            ([], _) => {
+                let message = format!("there is no agent for `--ssh {}`: SSH_AUTH_SOCK is not set", agent.id);
+                Err(Report::new(ReportKind::Invalid, message).with_hint("start one: eval $(ssh-agent)"))
+            }
+            ([path], [kind]) if kind.is_socket() => Ok(path.clone()),
+            (keys, kinds) if kinds.iter().all(FileType::is_file) && !agent.places.is_empty() => {
+                let started = keys::start(self.scene, keys)?;
+                let socket = started.socket.clone();
+                self.keys.borrow_mut().insert(agent.id.clone(), started);
+                Ok(socket)
+            }
+            (paths, kinds) => {
+                let odd = paths.iter().zip(kinds).find(|(_, kind)| !kind.is_file()).map(|(path, _)| path);
+                let path = odd.or(paths.first()).map(|path| path.display().to_string()).unwrap_or_default();
+                let message = format!("`{path}` is neither the socket of an agent nor a file with a key");
+                Err(Report::new(ReportKind::Invalid, message))
+            }
+        }
     }
 }

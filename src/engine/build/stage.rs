@@ -1,7 +1,7 @@
 //! A stage as it grows: its layers, the configuration of its image, and the step that adds the next layer, from the
 //! cache or anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::Scene;
 use super::event::{BuildEvent, Failed, Outcome, StepTitle};
 use super::files::{self, Copy};
+use super::kept;
 use super::run::{self, Command};
 use super::shared;
+use super::waiting;
 use crate::build::dockerfile::source::Span;
 use crate::engine::sweep::write_soon;
 use crate::image::local::LocalImage;
@@ -123,7 +125,12 @@ impl Stage {
         let (key, store) = (&wanted.key, &scene.environment.store);
         let mut found = self.known(scene, key)?;
         // Another stage, or another build, may be taking the same step.
-        let _claim = if found.is_none() { Some(store.claim_step(key).map_err(Report::from)?) } else { None };
+        let mut waits = |lock: &Path| {
+            let holder = waiting::holder(lock, scene.process);
+            tell(BuildEvent::Noted(&format!("waits for {holder}, which takes the same step")));
+        };
+        let _claim =
+            if found.is_none() { Some(store.claim_step(key, &mut waits).map_err(Report::from)?) } else { None };
         if found.is_none() {
             found = self.known(scene, key)?;
         }
@@ -151,15 +158,17 @@ impl Stage {
         let mut form = scene.form;
         match step {
             Step::Run(command) => {
+                let stage_lowers = lowers.clone();
                 let lowers = scene.at_least_one(&lowers);
-                let mut output = |stream, bytes: &[u8]| tell(BuildEvent::Output { stream, bytes });
-                let code = run::run(scene, &self.source, command, lowers.clone(), &directory, &mut output)?;
+                let code = run::run(scene, &self.source, command, lowers.clone(), &directory, tell)?;
                 if code != 0 {
                     if let Some(debugger) = scene.debugger {
                         tell(BuildEvent::Noted(&format!("exit code {code}: a shell in this step, until it exits")));
                         run::shell(scene, &self.source, command, lowers, &directory, debugger)?;
                     }
-                    return Err(Failed::Command { span: at.span, step: at.title.clone(), code });
+                    let keep = || self.keep_failed(scene, command, &stage_lowers, &directory);
+                    let kept = scene.keeps_failed.then(keep).transpose()?;
+                    return Err(Failed::Command { span: at.span, step: at.title.clone(), code, kept });
                 }
             }
             Step::Copy(copy) => {
@@ -187,6 +196,22 @@ impl Stage {
         self.changed = Some((at.title.stage.clone(), at.title.number));
         self.add(key, &record, at.created_by);
         Ok(())
+    }
+
+    /// Makes an image of what a command that has failed has left in `directory`.
+    fn keep_failed(
+        &self,
+        scene: &Scene<'_>,
+        command: &Command,
+        lowers: &[PathBuf],
+        directory: &Path,
+    ) -> Result<Digest, Report> {
+        // Its monitor has taken everything down.
+        scene.settle();
+        let layer = files::keep(scene, lowers, directory, scene.form)?;
+        let mut failed = self.clone();
+        failed.push(layer.as_ref());
+        kept::store(scene, failed.config, failed.layers, command, layer.is_some())
     }
 
     /// Takes a step that is in the cache.

@@ -16,13 +16,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use super::event::{BuildEvent, Failed, Outcome, StepTitle};
-use super::run::Stream;
+use super::event::{BuildEvent, Failed, Outcome, StepTitle, Stream};
 use super::stage::Stage;
 use crate::build::dockerfile::source::Span;
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{prctl, signal};
-use crate::types::{Report, ReportKind, json};
+use crate::types::{Digest, Report, ReportKind, json};
 
 /// A stage that grows.
 pub(super) struct Worker {
@@ -41,7 +40,7 @@ const LONGEST: usize = 64 << 20;
 /// A failure as data.
 #[derive(Serialize, Deserialize)]
 enum Told {
-    Command { start: usize, end: usize, step: StepTitle, code: i32 },
+    Command { start: usize, end: usize, step: StepTitle, code: i32, kept: Option<Digest> },
     Step { start: usize, end: usize, report: Report },
     Report(Report),
 }
@@ -49,7 +48,9 @@ enum Told {
 impl From<Failed> for Told {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Command { span, step, code } => Self::Command { start: span.start, end: span.end, step, code },
+            Failed::Command { span, step, code, kept } => {
+                Self::Command { start: span.start, end: span.end, step, code, kept }
+            }
             Failed::Step { span, report } => Self::Step { start: span.start, end: span.end, report },
             Failed::Report(report) => Self::Report(report),
             Failed::Problems(_) => Self::Report(Report::new(ReportKind::Internal, "a stage has found a mistake")),
@@ -60,7 +61,9 @@ impl From<Failed> for Told {
 impl From<Told> for Failed {
     fn from(told: Told) -> Self {
         match told {
-            Told::Command { start, end, step, code } => Self::Command { span: Span { start, end }, step, code },
+            Told::Command { start, end, step, code, kept } => {
+                Self::Command { span: Span { start, end }, step, code, kept }
+            }
             Told::Step { start, end, report } => Self::Step { span: Span { start, end }, report },
             Told::Report(report) => Self::Report(report),
         }

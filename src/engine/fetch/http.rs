@@ -66,9 +66,8 @@ impl Fetcher<'_> {
         let header = self.secret(&place.secrets("HTTP_AUTH_HEADER_"));
         let token = || Some(format!("Bearer {}", self.secret(&place.secrets("HTTP_AUTH_TOKEN_"))?));
         let found = header.or_else(token);
-        if found.is_some() && !place.is_private() {
-            let message = format!("a secret for `{}` cannot be sent in the open", place.authority);
-            return Err(Report::new(ReportKind::Denied, message).with_hint("use https"));
+        if found.is_some() {
+            self.check_private(&place)?;
         }
         Ok(found)
     }

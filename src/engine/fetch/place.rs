@@ -14,8 +14,12 @@ pub(in crate::engine) struct Authority {
 impl Authority {
     /// Whether a secret may be sent there: encrypted, or not off this host.
     pub(super) fn is_private(&self) -> bool {
-        matches!(self.scheme.as_str(), "https" | "ssh")
-            || matches!(self.host.as_str(), "127.0.0.1" | "::1" | "localhost")
+        matches!(self.scheme.as_str(), "https" | "ssh") || self.is_here()
+    }
+
+    /// Whether it is this host.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.host.as_str(), "127.0.0.1" | "::1" | "localhost")
     }
 
     /// The names that a secret for this host has.

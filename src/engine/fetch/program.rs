@@ -79,10 +79,7 @@ impl Git {
         environment.extend(own.map(|(name, value)| format!("{name}={value}")));
         environment.extend(fetcher.agent.iter().map(|agent| format!("SSH_AUTH_SOCK={agent}")));
         if let Some((place, header)) = place.and_then(|place| Some((place, header(fetcher, place)?))) {
-            if !place.is_private() {
-                let message = format!("a secret for `{}` cannot be sent in the open", place.authority);
-                return Err(Report::new(ReportKind::Denied, message).with_hint("use https"));
-            }
+            fetcher.check_private(place)?;
             // Not among the arguments, which everybody can read.
             environment.push("GIT_CONFIG_COUNT=1".to_owned());
             environment.push(format!("GIT_CONFIG_KEY_0=http.{}://{}/.extraHeader", place.scheme, place.authority));
@@ -92,6 +89,9 @@ impl Git {
         if is_foreign {
             // Nobody has looked at where that leads.
             settings.push("http.followRedirects=false".to_owned());
+        }
+        if fetcher.tls_verify == Some(false) {
+            settings.push("http.sslVerify=false".to_owned());
         }
         let environment = environment.into_iter().map(word).collect::<Result<_, _>>()?;
         Ok(Self { path: word(path.as_os_str())?, environment, settings, subject: subject.to_owned() })
@@ -138,7 +138,8 @@ impl Git {
                 descriptors: &[(out_in.as_fd(), 1)],
                 own_mounts: false,
             };
-            let (code, words) = supervise(&program, &out_in, &keeper).unwrap_or_else(|error| (125, error.to_string()));
+            let (code, words) =
+                supervise("rc: git", &program, &out_in, &keeper).unwrap_or_else(|error| (125, error.to_string()));
             let told = File::from(answer_in).write_all(words.as_bytes());
             if told.is_ok() { code } else { 125 }
         })
@@ -162,11 +163,16 @@ impl Git {
     }
 }
 
-/// Runs git in this forked child, in a process group of its own, and returns its exit code and its last words. When the
-/// other end of `keeper` is closed, nobody waits for it any more: git and what it has started are killed, and so is
-/// this child.
-fn supervise(program: &Program<'_>, out: &OwnedFd, keeper: &OwnedFd) -> io::Result<(i32, String)> {
-    prctl::set_name("rc: git")?;
+/// Runs a program in this forked child, in a process group of its own, and returns its exit code and its last words.
+/// When the other end of `keeper` is closed, nobody waits for it any more: the program and what it has started are
+/// killed, and so is this child, which is called `name`.
+pub(in crate::engine) fn supervise(
+    name: &str,
+    program: &Program<'_>,
+    out: &OwnedFd,
+    keeper: &OwnedFd,
+) -> io::Result<(i32, String)> {
+    prctl::set_name(name)?;
     signal::unblock_all()?;
     rustix::process::setpgid(None, None)?;
     // The modes of what it checks out.

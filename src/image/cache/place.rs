@@ -71,6 +71,17 @@ impl Place {
         }
     }
 
+    /// Reads a manifest that an index names.
+    pub(super) fn manifest_of(&self, descriptor: &Reference) -> Result<Vec<u8>, Report> {
+        match self {
+            Self::Repository { reference, options } => {
+                let client = Client::new(reference, registry::Options::clone(options))?;
+                Ok(block_on(client.manifest_of(descriptor)).and_then(|answer| answer)?.bytes)
+            }
+            Self::Directory { path, .. } => read(path, &descriptor.digest),
+        }
+    }
+
     /// Reads a small blob, whose digest is right then.
     pub(super) fn document(&self, descriptor: &Reference) -> Result<Vec<u8>, Report> {
         match self {

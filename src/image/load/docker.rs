@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{Files, Loaded, Options};
-use crate::image::make::{OCI_CONFIG, manifest};
+use crate::image::format::OCI_CONFIG;
+use crate::image::make::manifest;
 use crate::image::{Config, Error};
 use crate::registry::manifest::Fault;
 use crate::storage::{Compression, Descriptor, Store};

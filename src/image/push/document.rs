@@ -3,57 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::image::Error;
+use crate::image::format::Format;
 use crate::image::local::LocalImage;
-use crate::image::make::{OCI_CONFIG, OCI_MANIFEST};
 use crate::registry::manifest::Fault;
 use crate::storage::{Compression, Descriptor};
 use crate::types::json as parser;
 
-/// The format of a manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// OCI.
-    Oci,
-    /// Docker's schema 2.
-    Docker,
-}
-
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-
-impl Format {
-    fn of(media_type: &str) -> Self {
-        if media_type == DOCKER_MANIFEST { Self::Docker } else { Self::Oci }
-    }
-
-    fn manifest(self) -> &'static str {
-        match self {
-            Self::Oci => OCI_MANIFEST,
-            Self::Docker => DOCKER_MANIFEST,
-        }
-    }
-
-    fn config(self) -> &'static str {
-        match self {
-            Self::Oci => OCI_CONFIG,
-            Self::Docker => DOCKER_CONFIG,
-        }
-    }
-
-    /// The type of a layer whose type in OCI is `oci`.
-    fn layer(self, oci: &str) -> String {
-        let types = [Compression::None, Compression::Gzip, Compression::Zstd].map(Compression::layer_type);
-        let dockers = ["tar", "tar.gzip", "tar.zstd"];
-        match (self, types.iter().position(|known| *known == oci)) {
-            (Self::Docker, Some(number)) => format!("application/vnd.docker.image.rootfs.diff.{}", dockers[number]),
-            _ => oci.to_owned(),
-        }
-    }
-}
-
 /// The manifest to push, and its media type, made of `old` with these layers and in this format; `None` if neither
 /// changes, so that its digest stays, too.
-pub(super) fn manifest(
+pub(in crate::image) fn manifest(
     old: &[u8],
     image: &LocalImage,
     layers: &[Descriptor],
@@ -99,6 +57,7 @@ pub(super) fn manifest(
 mod tests {
     use super::*;
     use crate::image::Config;
+    use crate::image::format::{DOCKER_MANIFEST, OCI_MANIFEST};
     use crate::image::local::Layer;
     use crate::types::Digest;
 

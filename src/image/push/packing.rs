@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use super::document::Format;
+use crate::image::format::Format;
 use crate::storage::{Compression, Hasher, decompress};
 use crate::sys::fs;
 use crate::types::{Algorithm, Digest};
@@ -24,7 +24,11 @@ pub(crate) struct Packing {
 
 impl Packing {
     /// What a layer that is compressed like `found` gets, and the level; `None` leaves it as it is.
-    pub(super) fn for_layer(self, found: Compression, format: Option<Format>) -> Option<(Compression, Option<i32>)> {
+    pub(in crate::image) fn for_layer(
+        self,
+        found: Compression,
+        format: Option<Format>,
+    ) -> Option<(Compression, Option<i32>)> {
         if self.keep {
             return None;
         }
@@ -33,8 +37,9 @@ impl Packing {
         // Docker's format knows no other than gzip.
         let is_foreign = format == Some(Format::Docker) && found == Compression::Zstd;
         let changes = match found {
+            found if found == wanted => false,
             Compression::None | Compression::Xz | Compression::Bzip2 => true,
-            found => (is_forced && found != wanted) || is_foreign,
+            _ => is_forced || is_foreign,
         };
         changes.then_some((wanted, self.level))
     }
@@ -111,6 +116,9 @@ mod tests {
             (packing(Some(Zstd), None), None, Zstd, None),
             (packing(Some(Zstd), Some(false)), None, Gzip, None),
             (packing(Some(Zstd), Some(false)), None, Plain, Some(Zstd)),
+            (packing(Some(Plain), Some(false)), None, Plain, None),
+            (packing(Some(Plain), Some(false)), None, Gzip, None),
+            (packing(Some(Plain), Some(true)), None, Gzip, Some(Plain)),
         ] {
             let chosen = packing.for_layer(found, format).map(|(wanted, _)| wanted);
             assert_eq!(chosen, expected, "{packing:?} {format:?} {found:?}");

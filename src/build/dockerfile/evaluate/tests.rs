@@ -43,7 +43,7 @@ fn outcome(text: &str) -> String {
     };
     let ignore = header(text, "ignore", '|').join("\n");
     let ignore = Ignore::new(&ignore).unwrap_or_default();
-    let bases = |name: &str| {
+    let bases = |name: &str, _: Option<&str>| {
         let given = text.lines().find_map(|line| line.strip_prefix(&format!("# base: {name} ENV=")))?;
         let (env, triggers) = given.split_once(" ONBUILD=")?;
         let on_build = triggers.split('|').map(str::to_owned).collect();
@@ -295,7 +295,7 @@ fn the_outline_says_what_a_build_takes() {
     let source = Source::new("Dockerfile", text);
     let file = Dockerfile::read(&source).expect("a file");
     let inputs = Inputs { arguments: [("W".to_owned(), "w".to_owned())].into(), ..Inputs::default() };
-    let plan = evaluate(&file, &inputs, &|_| None, None, Extent::Needed).expect("a plan");
+    let plan = evaluate(&file, &inputs, &|_, _| None, None, Extent::Needed).expect("a plan");
     let found = outline(&file, &plan);
     let arguments: Vec<_> = found
         .arguments

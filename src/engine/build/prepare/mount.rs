@@ -1,12 +1,14 @@
 //! What `RUN --mount` asks for.
 
 use crate::build::dockerfile::mount::{MountKind, Owner};
+use crate::build::dockerfile::stages::Origin;
 use crate::build::dockerfile::steps;
 use crate::build::ignore::Ignore;
 use crate::engine::build::files::{Copy, Part, Side, list};
 use crate::engine::build::make::Maker;
-use crate::engine::build::mounts::{AGENTS, SECRETS, StepMount, StepMountKind};
+use crate::engine::build::mounts::{AGENTS, Cache, Filling, SECRETS, StepMount, StepMountKind};
 use crate::engine::build::run::Command;
+use crate::storage::Hasher;
 use crate::sys::fs;
 use crate::types::{Report, ReportKind, SecretFile};
 
@@ -15,10 +17,15 @@ impl Maker<'_> {
         let target = mount.mount.target.clone().unwrap_or_default();
         let (key, kind) = match &mount.mount.kind {
             MountKind::Tmpfs { size } => (format!("tmpfs {target}"), StepMountKind::Tmpfs { size: *size }),
-            MountKind::Cache { from: None, id, sharing, is_read_only, owner, .. } => {
+            MountKind::Cache { from, id, sharing, source, is_read_only, owner } => {
                 let id = id.clone().unwrap_or_else(|| target.clone());
-                let key = format!("cache {target} {id} {is_read_only}");
-                (key, StepMountKind::Cache { id, sharing: *sharing, is_read_only: *is_read_only, owner: *owner })
+                let filling = from.as_ref().map(|_| self.filling(mount.origin.as_ref(), source.as_deref()));
+                let filling = filling.transpose()?;
+                let of = filling.as_ref().map(|filling| format!(" {}", filling.identity)).unwrap_or_default();
+                let key = format!("cache {target} {id} {is_read_only}{of}");
+                let name = format!("{}{id}{of}", self.scene.cache_namespace);
+                let (sharing, is_read_only, owner) = (*sharing, *is_read_only, *owner);
+                (key, StepMountKind::Cache(Cache { id, name, sharing, is_read_only, owner, filling }))
             }
             MountKind::Bind { source, is_writable, .. } => {
                 let source = source.clone().unwrap_or_else(|| ".".to_owned());
@@ -35,26 +42,24 @@ impl Maker<'_> {
                     }
                     return Ok(());
                 };
-                match env {
-                    Some(variable) => {
-                        let value = std::str::from_utf8(&secret.value).ok().filter(|value| !value.contains('\0'));
-                        let value = value.ok_or_else(|| {
-                            Report::new(ReportKind::Invalid, format!("the secret `{id}` is no text for a variable"))
-                        })?;
-                        command.secrets.variables.push(format!("{variable}={value}"));
-                    }
-                    None => command.secrets.files.push(SecretFile {
+                if let Some(variable) = env {
+                    let value = std::str::from_utf8(&secret.value).ok().filter(|value| !value.contains('\0'));
+                    let value = value.ok_or_else(|| {
+                        Report::new(ReportKind::Invalid, format!("the secret `{id}` is no text for a variable"))
+                    })?;
+                    command.secrets.variables.push(format!("{variable}={value}"));
+                }
+                // Both, if it says where the file is to be.
+                if env.is_none() || !target.is_empty() {
+                    command.secrets.files.push(SecretFile {
                         path: if target.is_empty() { format!("{SECRETS}/{id}") } else { target }.into(),
                         uid: owner.uid.unwrap_or(0),
                         gid: owner.gid.unwrap_or(0),
                         mode: owner.mode.unwrap_or(0o400),
                         value: secret.value.clone(),
-                    }),
+                    });
                 }
                 return Ok(());
-            }
-            MountKind::Cache { .. } => {
-                return Err(Report::new(ReportKind::Unsupported, "a cache cannot be filled by `from` yet"));
             }
             MountKind::Ssh { id, is_required, owner } => {
                 return self.agent(id.as_deref(), *is_required, *owner, target, command);
@@ -92,6 +97,26 @@ impl Maker<'_> {
         }
         command.mounts.push(StepMount { target, kind: StepMountKind::Agent { socket, owner } });
         Ok(())
+    }
+
+    /// What a cache has when it is new. It is another cache if that is something else, as in BuildKit.
+    fn filling(&self, origin: Option<&Origin>, source: Option<&str>) -> Result<Filling, Report> {
+        let (side, ignore) = (self.side(origin)?, self.ignore(origin));
+        let source = source.unwrap_or(".");
+        // Layers have their digests for names; what is in a directory must be looked at.
+        let of_layers = match &side {
+            Side::Layers(layers) => {
+                let names = layers.iter().map(|layer| layer.display().to_string());
+                Some(Hasher::sha256(names.chain([source.to_owned()]).collect::<Vec<_>>().join("\0").as_bytes()))
+            }
+            Side::Directory(_) => None,
+        };
+        let copy = Box::new(whole(side, source, ignore.cloned()));
+        let identity = match of_layers {
+            Some(digest) => digest,
+            None => list(self.scene, &copy)?.digest,
+        };
+        Ok(Filling { identity: identity.hex().to_owned(), copy })
     }
 
     /// Files of the context, a stage or an image. What is read-only and whole is not copied.
