@@ -51,6 +51,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub(crate) use attach::attach;
+pub(crate) use client::Asked;
 pub(crate) use control::{pause, signal, stop, unpause};
 pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;

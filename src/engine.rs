@@ -90,7 +90,7 @@ pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_e
 pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use known::{container_names, image_names, network_names, pod_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
-pub(crate) use look::{Log, log, processes, usage};
+pub(crate) use look::{Log, log, processes, usage, usage_of};
 pub(crate) use manifests::{
     Add as AddToList, Described, Marks, add_to_list, annotate as annotate_list, create_list, described_list, find_list,
     push_list, remote_document, remove_from_list, remove_list,
@@ -103,7 +103,10 @@ pub(crate) use networks::{
 };
 pub(crate) use observer::Observer;
 pub(crate) use platforms::{name_list, push_as_list};
-pub(crate) use pods::{PodSelection, create_pod, latest_pod, pod_exists, pods, remove_pods, start_pods, stop_pods};
+pub(crate) use pods::{
+    PodSelection, create_pod, kill_pods, latest_pod, pause_pods, pod_exists, pod_members, pods, prune_pods,
+    remove_pods, restart_pods, start_pods, stop_pods, unpause_pods,
+};
 pub(crate) use ports::{PublishedPorts, ports};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};

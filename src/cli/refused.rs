@@ -114,6 +114,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("machine", "rc needs no virtual machine"),
     ("node", "rc works on this host alone"),
     ("plugin", "rc has no plugins"),
+    ("pod clone", "create another pod with the same options: `rc pod inspect POD` has its CreateCommand"),
     ("service", "rc works on this host alone"),
     ("stack", "rc works on this host alone"),
     ("swarm", "rc works on this host alone"),

@@ -5,15 +5,13 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Ctx;
+use super::sampling::{StreamArgs, watch};
 use crate::container::{Container, Sample};
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
-use crate::ui::{self, Format, Output, Table};
+use crate::ui::{Format, Output, Table};
 use crate::view::{STATS_COLUMNS, StatsRow};
-
-/// Clears a terminal and moves to its first line. Source: ECMA-48, ED and CUP.
-const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 
 /// Display a live stream of container resource usage statistics
 #[derive(Debug, clap::Args)]
@@ -27,12 +25,8 @@ pub(crate) struct Args {
     /// Seconds between two reports (default: 5)
     #[arg(short, long, value_name = "SECONDS", default_value = "5", hide_default_value = true)]
     interval: NonZeroU64,
-    /// Do not clear the screen between reports
-    #[arg(long)]
-    no_reset: bool,
-    /// Print the first result and exit
-    #[arg(long)]
-    no_stream: bool,
+    #[command(flatten)]
+    stream: StreamArgs,
     /// Do not truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -47,22 +41,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         return Err(Error::new("containers cannot be named together with --all"));
     }
     let format = ctx.format(args.format.as_deref());
-    let clears = !args.no_stream && !args.no_reset && ui::is_screen(ui::Stream::Out);
-    let mut before = BTreeMap::new();
-    let mut out = ui::out();
-    loop {
-        let now = engine::usage(&ctx.engine, &args.containers, args.all)?;
-        if clears {
-            out.raw(CLEAR)?;
-        }
-        show(&mut out, args, format.as_ref(), &now, &before)?;
-        out.finish()?;
-        if args.no_stream {
-            return Ok(Exit::SUCCESS);
-        }
-        before = now.into_iter().filter_map(|(container, sample)| Some((container.config.id, sample?))).collect();
-        std::thread::sleep(Duration::from_secs(args.interval.get()));
-    }
+    let interval = Duration::from_secs(args.interval.get());
+    let sample = || engine::usage(&ctx.engine, &args.containers, args.all);
+    watch(&args.stream, interval, sample, |out, now, before| show(out, args, format.as_ref(), now, before))
 }
 
 fn show(

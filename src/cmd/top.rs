@@ -1,12 +1,8 @@
 //! `rc top`.
 
-use super::Ctx;
-use crate::container::since_boot;
+use super::{Ctx, processes};
 use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
-use crate::types::Dialect;
-use crate::ui::{self, Table};
-use crate::view::{Column, PsFormat, Terms};
 
 /// Display the running processes of a container
 ///
@@ -28,19 +24,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         Some((container, words)) => (container.clone(), words),
         None => return Err(Error::new("no container was named")),
     };
-    let terms = if ctx.dialect == Dialect::Docker { Terms::Host } else { Terms::Container };
-    let PsFormat { columns, has_headings } = Column::parse(words, terms)?;
-    let (processes, names) = engine::processes(&ctx.engine, &container)?;
-    let now = since_boot();
-    let headings: Vec<&str> = columns.iter().map(Column::heading).collect();
-    let mut table = if has_headings { Table::new(&headings) } else { Table::without_headings() };
-    for process in &processes {
-        table.row(columns.iter().map(|column| column.cell(process, &names, now)));
-    }
-    let mut out = ui::out();
-    out.raw(table.render().as_bytes())?;
-    out.finish()?;
-    Ok(Exit::SUCCESS)
+    processes::show(ctx, &[container], words)
 }
 
 fn latest(ctx: &Ctx) -> Result<String, Error> {

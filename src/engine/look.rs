@@ -88,6 +88,11 @@ pub(crate) fn usage(
     } else {
         names.iter().map(|name| container::find(&store, name)).collect::<Result<Vec<_>, _>>()?
     };
+    usage_of(containers)
+}
+
+/// What each of these containers uses; `None` of one that does not run.
+pub(crate) fn usage_of(containers: Vec<Container>) -> Result<Vec<(Container, Option<Sample>)>, Report> {
     let mut seen = Vec::with_capacity(containers.len());
     for container in containers {
         let used = match container::sample(&container) {

@@ -1,20 +1,23 @@
-//! Pods: list, find. `create`, `start`, `stop` and `remove` change them.
+//! Pods: list, find. `create`, `start`, `stop`, `control` and `remove` change them.
 
+mod control;
 mod create;
 mod remove;
 mod select;
 mod start;
 mod stop;
 
+pub(crate) use control::{kill_pods, pause_pods, restart_pods, unpause_pods};
 pub(crate) use create::create_pod;
 pub(super) use create::with_pod;
-pub(crate) use remove::remove_pods;
-pub(super) use remove::remove_with_members;
+pub(crate) use remove::{prune_pods, remove_pods};
+pub(super) use remove::{remove_ended, remove_with_members};
 pub(crate) use select::PodSelection;
 pub(crate) use start::start_pods;
 pub(crate) use stop::stop_pods;
 
 use super::context::Context;
+use crate::container::Container;
 use crate::pod::{self, Pod};
 use crate::types::{ContainerId, Report, ReportKind, Thing};
 
@@ -41,4 +44,13 @@ pub(crate) fn pod_exists(context: &Context, name: &str) -> Result<bool, Report> 
         Err(report) if report.kind == ReportKind::NotFound(Thing::Pod) => Ok(false),
         Err(report) => Err(report),
     }
+}
+
+/// The containers of the selected pods.
+pub(crate) fn pod_members(context: &Context, selection: &PodSelection) -> Result<Vec<Container>, Report> {
+    let mut members = Vec::new();
+    for (_, found) in selection.find(&context.store_to_read()?)? {
+        members.extend(found?.map(|pod| pod.members).unwrap_or_default());
+    }
+    Ok(members)
 }

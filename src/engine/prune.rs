@@ -8,11 +8,13 @@ use super::disk::{mounted, volumes};
 use super::happened;
 use super::measure::measure;
 use super::networks;
+use super::pods;
 use super::sweep::{in_use, sweep_all};
 use crate::container::{self, Container, Removal as ContainerRemoval};
 use crate::image;
 use crate::image::local::{self, LocalImage, Removal};
 use crate::monitor::Status;
+use crate::plan::ContainerConfig;
 use crate::storage::events::EventKind;
 use crate::sys::fs;
 use crate::types::{Digest, Name, NetworkRecord, Report, ReportKind};
@@ -32,6 +34,8 @@ pub(crate) enum Images {
 pub(crate) struct Prune {
     /// Containers that do not run.
     pub(crate) containers: bool,
+    /// Pods that have ended, with their containers.
+    pub(crate) pods: bool,
     /// Networks that no container is to be in.
     pub(crate) networks: bool,
     /// Images.
@@ -49,6 +53,8 @@ pub(crate) struct Prune {
 /// What was removed.
 #[derive(Debug, Default)]
 pub(crate) struct Pruned {
+    /// The IDs of pods.
+    pub(crate) pods: Vec<String>,
     /// The IDs of containers.
     pub(crate) containers: Vec<String>,
     /// The names of networks.
@@ -70,6 +76,11 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     let filter = PruneFilter::parse(&request.filters, context.clock())?;
     let cache_filter = CacheFilter::parse(&request.cache_filters, context.clock())?;
     let mut pruned = Pruned::default();
+    if request.pods {
+        let (pods, failures) = pods::remove_ended(context, |config| matches(&filter, config))?;
+        pruned.pods = pods;
+        pruned.failures = failures;
+    }
     if request.containers {
         prune_containers(context, &filter, &mut pruned)?;
         happened::to_unused(context.store()?, EventKind::Container, pruned.reclaimed);
@@ -110,12 +121,15 @@ fn in_trash(context: &Context) -> Result<u64, Report> {
     Ok(measure(context, waiting)?.values().sum())
 }
 
+fn matches(filter: &PruneFilter, config: &ContainerConfig) -> bool {
+    filter.matches(&config.labels, Some(&config.created))
+}
+
 fn prune_containers(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {
     let store = context.store()?;
     let has_ended = |container: &Container| matches!(container.status, Status::Created | Status::Exited);
-    let matches = |container: &Container| filter.matches(&container.config.labels, Some(&container.config.created));
-    let ended: Vec<Container> =
-        container::list(store)?.containers.into_iter().filter(|it| has_ended(it) && matches(it)).collect();
+    let all = container::list(store)?.containers.into_iter();
+    let ended: Vec<Container> = all.filter(|it| has_ended(it) && matches(filter, &it.config)).collect();
     let sizes = measure(context, ended.iter().map(|it| it.directory.path().to_owned()).collect())?;
     let how = ContainerRemoval { force: false, timeout: None, volumes: false };
     for container in ended {

@@ -10,8 +10,38 @@ use crate::plan::Limits;
 use crate::pod::Pod;
 use crate::types::NamespaceKind;
 
-/// The columns of `pod ps` without `--format`.
-pub(crate) const POD_COLUMNS: [&str; 6] = ["POD ID", "NAME", "STATUS", "CREATED", "INFRA ID", "# OF CONTAINERS"];
+/// Which columns `pod ps` has without `--format` beside those that it always has.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct PodColumns {
+    /// The IDs of the containers.
+    pub(crate) ids: bool,
+    /// Their names.
+    pub(crate) names: bool,
+    /// Their status.
+    pub(crate) statuses: bool,
+    /// The namespace, which is always empty.
+    pub(crate) namespace: bool,
+}
+
+impl PodColumns {
+    /// The headings. The number of containers is left out where something of each is shown. Source: podman.
+    pub(crate) fn headings(self) -> Vec<&'static str> {
+        let last = [
+            (self.namespace, "NAMESPACE"),
+            (self.ids, "IDS"),
+            (self.names, "NAMES"),
+            (self.statuses, "STATUS"),
+            (self.counts(), "# OF CONTAINERS"),
+        ];
+        let last = last.into_iter().filter_map(|(is_shown, heading)| is_shown.then_some(heading));
+        ["POD ID", "NAME", "STATUS", "CREATED", "INFRA ID"].into_iter().chain(last).collect()
+    }
+
+    fn counts(self) -> bool {
+        !self.ids && !self.names && !self.statuses
+    }
+}
 
 /// A pod.
 #[derive(Debug, Clone, Copy)]
@@ -30,17 +60,34 @@ impl PodRow<'_> {
         self.shown(self.pod.id())
     }
 
-    /// The cells under [`POD_COLUMNS`]. rc has no infra container.
-    pub(crate) fn cells(&self) -> [String; 6] {
+    /// The cells under the headings of the columns. rc has no infra container.
+    pub(crate) fn cells(&self, columns: PodColumns) -> Vec<String> {
         let config = &self.pod.sandbox.config;
-        [
+        let mut cells = vec![
             self.id().to_owned(),
             config.name.to_string(),
             self.pod.status().as_str().to_owned(),
             human::ago(&config.created, self.now),
             String::new(),
-            self.pod.members.len().to_string(),
-        ]
+        ];
+        cells.extend(columns.namespace.then(String::new));
+        cells.extend(columns.ids.then(|| self.ids()));
+        cells.extend(columns.names.then(|| self.names()));
+        cells.extend(columns.statuses.then(|| self.statuses()));
+        cells.extend(columns.counts().then(|| self.pod.members.len().to_string()));
+        cells
+    }
+
+    fn ids(&self) -> String {
+        self.of_members(|member| self.shown(&member.config.id).to_owned())
+    }
+
+    fn names(&self) -> String {
+        self.of_members(|member| member.config.name.to_string())
+    }
+
+    fn statuses(&self) -> String {
+        self.of_members(|member| member.status.as_str().to_owned())
     }
 
     fn shown<'b>(&self, id: &'b crate::types::ContainerId) -> &'b str {
@@ -103,9 +150,9 @@ impl Listed for PodRow<'_> {
         let Pod { sandbox, members, .. } = self.pod;
         json!({
             "Cgroup": self.pod.cgroup(),
-            "ContainerIds": self.of_members(|member| self.shown(&member.config.id).to_owned()),
-            "ContainerNames": self.of_members(|member| member.config.name.to_string()),
-            "ContainerStatuses": self.of_members(|member| member.status.as_str().to_owned()),
+            "ContainerIds": self.ids(),
+            "ContainerNames": self.names(),
+            "ContainerStatuses": self.statuses(),
             "Created": human::ago(&sandbox.config.created, self.now),
             "ID": self.id(),
             "Id": self.id(),

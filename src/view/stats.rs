@@ -1,5 +1,7 @@
 //! A row of `stats`.
 
+mod pod;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use crate::container::Sample;
 use crate::plan::ContainerConfig;
 use crate::view::Listed;
 use crate::view::human;
+
+pub(crate) use pod::{POD_STATS_COLUMNS, PodStatsRow};
 
 /// The columns of `stats` without `--format`.
 pub(crate) const STATS_COLUMNS: [&str; 10] =

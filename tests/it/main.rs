@@ -89,6 +89,7 @@ mod networks;
 mod one_id;
 mod pause;
 mod pods;
+mod pods_commands;
 mod processes;
 mod published;
 mod pull;

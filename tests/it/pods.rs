@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Exit, Lab, Output, Signal, wait};
 
 /// A lab with the payload and a pod `p` that is not started.
-fn lab(options: &[&str]) -> (Lab, String) {
+pub(crate) fn lab(options: &[&str]) -> (Lab, String) {
     let lab = Lab::new();
     lab.payload();
     let id = lab.rc(["pod", "create", "--name", "p"]).args(options).run().text().trim().to_owned();
@@ -14,7 +14,7 @@ fn lab(options: &[&str]) -> (Lab, String) {
 
 /// Starts a member of the pod.
 #[track_caller]
-fn start(lab: &Lab, name: &str, options: &[&str], words: &[&str]) {
+pub(crate) fn start(lab: &Lab, name: &str, options: &[&str], words: &[&str]) {
     let line = ["run", "-d", "--pod", "p", "--name", name];
     lab.rc(line).args(options).args(["payload", "/payload"]).args(words).run().succeeds();
 }
@@ -32,14 +32,14 @@ fn inspect(lab: &Lab) -> Value {
 }
 
 #[track_caller]
-fn is(lab: &Lab, status: &str, members: usize) {
+pub(crate) fn is(lab: &Lab, status: &str, members: usize) {
     let inspected = inspect(lab);
     assert_eq!((&inspected["State"], &inspected["NumContainers"]), (&json!(status), &json!(members)));
     let listed = lab.rc(["pod", "ps", "--format", "{{.Name}} {{.Status}} {{.NumberOfContainers}}"]).run();
     listed.prints(format!("p {status} {members}\n"));
 }
 
-fn remove(lab: &Lab) {
+pub(crate) fn remove(lab: &Lab) {
     lab.rc(["pod", "rm", "-f", "-t", "0", "--all"]).run().succeeds();
     lab.settle();
 }
@@ -153,7 +153,7 @@ fn what_belongs_to_the_pod_is_refused_of_its_members() {
 }
 
 /// Waits until the pod has this status.
-fn wait_for(lab: &Lab, status: &str) {
+pub(crate) fn wait_for(lab: &Lab, status: &str) {
     wait::until("the pod has its status", || (inspect(lab)["State"] == status).then_some(()));
 }
 

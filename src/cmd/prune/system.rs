@@ -6,7 +6,7 @@ use crate::engine::{self, Prune, Pruned, PrunedCache, PrunedImages};
 use crate::error::{Error, Exit};
 use crate::view::human;
 
-/// Remove containers, networks, images and volumes that nothing uses
+/// Remove pods, containers, networks, images and volumes that nothing uses
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove all images without a container, not only those without a name
@@ -48,7 +48,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     warning.push(String::new());
     let cache = Some(if args.all { PrunedCache::All } else { PrunedCache::Unused });
     let (images, volumes) = (Some(images), args.volumes);
-    let request = Prune { containers: true, networks: true, images, volumes, cache, filters, ..Prune::default() };
+    let request =
+        Prune { pods: true, containers: true, networks: true, images, volumes, cache, filters, ..Prune::default() };
     super::run(ctx, &request, (!force).then_some(&warning), show)
 }
 
@@ -56,6 +57,7 @@ fn show(pruned: &Pruned) -> Vec<String> {
     let volumes = pruned.volumes.iter().map(ToString::to_string).collect();
     let mut lines = Vec::new();
     for (heading, names) in [
+        ("Deleted Pods", pruned.pods.clone()),
         ("Deleted Containers", pruned.containers.clone()),
         ("Deleted Networks", pruned.networks.iter().map(ToString::to_string).collect()),
         ("Deleted Images", super::ids(pruned)),

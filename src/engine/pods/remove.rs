@@ -5,7 +5,8 @@ use super::super::observer::Observer;
 use super::super::sweep::sweep_all;
 use super::select::PodSelection;
 use crate::container::{self, Container, Removal};
-use crate::pod::{self, Pod};
+use crate::plan::ContainerConfig;
+use crate::pod::{self, Pod, PodStatus};
 use crate::storage::Store;
 use crate::types::{ContainerId, Report, ReportKind};
 
@@ -37,6 +38,34 @@ pub(crate) fn remove_pods(
         }
     }
     sweep_all(context)
+}
+
+/// Removes pods that have ended, with their members. Returns their IDs, and the failures.
+pub(crate) fn prune_pods(context: &Context) -> Result<(Vec<String>, Vec<Report>), Report> {
+    let pruned = remove_ended(context, |_| true)?;
+    sweep_all(context)?;
+    Ok(pruned)
+}
+
+/// Removes the pods that have ended and whose record `is_wanted`.
+pub(in crate::engine) fn remove_ended(
+    context: &Context,
+    is_wanted: impl Fn(&ContainerConfig) -> bool,
+) -> Result<(Vec<String>, Vec<Report>), Report> {
+    let store = context.store()?;
+    let (mut removed, mut failures) = (Vec::new(), Vec::new());
+    for pod in pod::list(store)? {
+        let id = pod.id().to_string();
+        if !matches!(pod.status(), PodStatus::Stopped | PodStatus::Exited) || !is_wanted(&pod.sandbox.config) {
+            continue;
+        }
+        // What was started just now stays.
+        match remove(context, store, pod, &Removal { force: false, timeout: None, volumes: true }) {
+            Ok(()) => removed.push(id),
+            Err(report) => failures.push(report),
+        }
+    }
+    Ok((removed, failures))
 }
 
 /// Removes a pod with its members.

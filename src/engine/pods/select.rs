@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::super::observer::Observer;
 use super::super::select::id_in;
 use crate::pod::{self, Pod};
 use crate::storage::Store;
@@ -58,4 +59,25 @@ impl PodSelection {
         };
         Ok(words.into_iter().map(found).collect())
     }
+}
+
+/// Does something to each selected pod, one after the other; a failure does not stop the others. The observer gets the
+/// results under the names that the selection has.
+pub(super) fn each(
+    store: &Store,
+    selection: &PodSelection,
+    observer: &mut dyn Observer,
+    mut act: impl FnMut(&Pod, &mut dyn Observer) -> Result<(), Report>,
+) -> Result<(), Report> {
+    for (name, found) in selection.find(store)? {
+        let done = match found {
+            Ok(Some(pod)) => act(&pod, observer).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(report) => Err(report),
+        };
+        if observer.item(&name, done).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }

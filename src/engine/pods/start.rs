@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::needed::{ALONE, ensure_runs, start_one};
 use super::super::observer::Observer;
-use super::select::PodSelection;
+use super::select::{PodSelection, each};
 use crate::container::{Container, Manager};
 use crate::pod::Pod;
 use crate::types::Report;
@@ -14,22 +14,11 @@ pub(crate) fn start_pods(
     selection: &PodSelection,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
-    let store = context.store()?;
-    for (name, found) in selection.find(store)? {
-        let started = match found {
-            Ok(Some(pod)) => start(context, &pod, observer).map(|()| true),
-            Ok(None) => Ok(false),
-            Err(report) => Err(report),
-        };
-        if observer.item(&name, started).is_break() {
-            break;
-        }
-    }
-    Ok(())
+    each(context.store()?, selection, observer, |pod, observer| start(context, pod, observer))
 }
 
 /// A member that cannot be started does not stop the others; the last failure is the pod's.
-fn start(context: &Context, pod: &Pod, observer: &mut dyn Observer) -> Result<(), Report> {
+pub(super) fn start(context: &Context, pod: &Pod, observer: &mut dyn Observer) -> Result<(), Report> {
     if pod.settings.has_process {
         ensure_runs(context, &pod.sandbox.config.name, pod.id())?;
     }

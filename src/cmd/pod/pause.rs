@@ -1,0 +1,21 @@
+//! `rc pod pause`.
+
+use crate::cmd::Ctx;
+use crate::cmd::args::PodNameArgs;
+use crate::cmd::observer::Screen;
+use crate::engine;
+use crate::error::{Error, Exit};
+
+/// Pause all the processes in one or more pods
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pods: PodNameArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    engine::pause_pods(&ctx.engine, &args.pods.into(), &mut screen)?;
+    screen.exit()
+}

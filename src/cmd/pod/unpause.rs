@@ -1,0 +1,21 @@
+//! `rc pod unpause`.
+
+use crate::cmd::Ctx;
+use crate::cmd::args::PodNameArgs;
+use crate::cmd::observer::Screen;
+use crate::engine;
+use crate::error::{Error, Exit};
+
+/// Unpause the processes in one or more pods
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pods: PodNameArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let mut screen = Screen::default();
+    engine::unpause_pods(&ctx.engine, &args.pods.into(), &mut screen)?;
+    screen.exit()
+}

@@ -1,0 +1,92 @@
+//! Signals, freezing and restarts of pods: of their members, all at the same time, and of what keeps their namespaces.
+
+use super::super::context::Context;
+use super::super::control::Stop;
+use super::super::happened;
+use super::super::observer::Observer;
+use super::select::{PodSelection, each};
+use super::start::start;
+use super::stop::stop;
+use crate::container::{self, Asked, Container};
+use crate::monitor::Status;
+use crate::pod::{self, Pod};
+use crate::types::{Report, Signal};
+
+/// Sends a signal to the programs of all members that run. SIGKILL ends the pod with them.
+pub(crate) fn kill_pods(
+    context: &Context,
+    selection: &PodSelection,
+    signal: Signal,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = &context.store_to_read()?;
+    each(store, selection, observer, |pod, observer| {
+        let running = pod.members.iter().filter(|member| member.is_running());
+        at_once(running, observer, |member| container::signal(member, signal))?;
+        if signal == Signal::KILL && pod.sandbox.is_running() {
+            container::stop(&pod.sandbox, Some(signal), Some(0)).finish(&pod.sandbox)?;
+        }
+        happened::to_container(store, &pod.sandbox.config, "kill");
+        Ok(())
+    })
+}
+
+/// Freezes all processes of pods. What is frozen stays so.
+pub(crate) fn pause_pods(
+    context: &Context,
+    selection: &PodSelection,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = &context.store_to_read()?;
+    each(store, selection, observer, |pod, observer| {
+        at_once(all_that(pod, Status::Running), observer, container::pause)
+    })
+}
+
+/// Thaws all processes of pods.
+pub(crate) fn unpause_pods(
+    context: &Context,
+    selection: &PodSelection,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = &context.store_to_read()?;
+    each(store, selection, observer, |pod, observer| {
+        at_once(all_that(pod, Status::Paused), observer, container::unpause)
+    })
+}
+
+/// Stops pods, and starts them with all of their members.
+pub(crate) fn restart_pods(
+    context: &Context,
+    selection: &PodSelection,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let store = context.store()?;
+    each(store, selection, observer, |pod, observer| {
+        stop(store, pod, &Stop::default(), observer)?;
+        start(context, &pod::find(store, pod.id().as_str())?, observer)
+    })
+}
+
+/// The pod's own process and its members that have the status.
+fn all_that(pod: &Pod, status: Status) -> impl Iterator<Item = &Container> {
+    std::iter::once(&pod.sandbox).chain(&pod.members).filter(move |container| container.status == status)
+}
+
+/// Asks something of containers, all at the same time. The last failure is the pod's, the observer gets the others.
+fn at_once<'a>(
+    containers: impl Iterator<Item = &'a Container>,
+    observer: &mut dyn Observer,
+    ask: impl Fn(&Container) -> Result<Asked, container::Error>,
+) -> Result<(), Report> {
+    let asked: Vec<_> = containers.map(ask).collect();
+    let mut failed: Option<Report> = None;
+    for asked in asked {
+        if let Err(error) = asked.and_then(Asked::finish)
+            && let Some(earlier) = failed.replace(error.into())
+        {
+            observer.failed(earlier);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
