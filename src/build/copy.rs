@@ -19,7 +19,7 @@ use std::io;
 pub(crate) use compared::compared;
 pub(crate) use copied::Former;
 pub(crate) use destination::Destination;
-pub(crate) use listing::{Ignore, Tree, find};
+pub(crate) use listing::{Ignore, ItemKind, Tree, find};
 pub(crate) use memo::Memo;
 pub(crate) use onto::Onto;
 pub(crate) use writer::Writer;

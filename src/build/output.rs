@@ -63,7 +63,7 @@ pub(crate) struct ImageOutput {
     /// Whether its media types are OCI's, or docker's.
     pub(crate) oci_types: Option<bool>,
     /// Files are no newer than SOURCE_DATE_EPOCH.
-    pub(crate) rewrite_timestamp: bool,
+    pub(crate) rewrite_timestamp: Option<bool>,
     /// It is pushed without its name.
     pub(crate) push_by_digest: bool,
     /// The registry has no valid certificate.
@@ -185,7 +185,7 @@ impl ImageOutput {
             }
             "force-compression" => self.force = truth(key, value)?,
             "oci-mediatypes" => self.oci_types = Some(truth(key, value)?),
-            "rewrite-timestamp" => self.rewrite_timestamp = truth(key, value)?,
+            "rewrite-timestamp" => self.rewrite_timestamp = Some(truth(key, value)?),
             "push-by-digest" => self.push_by_digest = truth(key, value)?,
             "registry.insecure" => self.insecure = truth(key, value)?,
             _ if key.starts_with("annotation.") || key.starts_with("annotation-") && key.contains('.') => {
@@ -249,7 +249,7 @@ mod tests {
             level: Some(9),
             force: true,
             oci_types: Some(false),
-            rewrite_timestamp: true,
+            rewrite_timestamp: Some(true),
             annotations: [("annotation.org.X".to_owned(), "y".to_owned())].into(),
             ..ImageOutput::default()
         };

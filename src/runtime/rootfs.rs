@@ -69,8 +69,8 @@ impl Rootfs {
 /// Mounts it in this process' mount namespace, and returns a reference to its root.
 ///
 /// The layers are opened here, not earlier: overlay rejects descriptors from another mount namespace (EINVAL). They are
-/// named by `/proc/self/fd/N`, so that 128 of them fit into the one page that mount(2) has for options, whatever their
-/// paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
+/// named by the numbers of their descriptors ([`mount::overlay`]), so that as many fit into the one page that mount(2)
+/// has for options as the kernel joins, whatever their paths; `lowerdir+` of fsconfig(2) needs Linux 6.5.
 pub(super) fn mount(rootfs: &Rootfs) -> Result<OwnedFd, Failure> {
     match rootfs {
         Rootfs::Overlay { layers, directory, volatile } => overlay(layers, directory, *volatile),
@@ -148,8 +148,7 @@ fn overlay(layers: &Layers, directory: &Path, volatile: bool) -> Result<OwnedFd,
     let mut options = lower_option(&lowers, &data);
     let upper = reference(&directory.join("upper"))?;
     let work = reference(&directory.join("work"))?;
-    write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
-        .unwrap_or_default();
+    write!(options, ",upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()).unwrap_or_default();
     if volatile {
         options.push_str(",volatile");
     }
@@ -171,12 +170,20 @@ pub(super) fn lower_option(layers: &[OwnedFd], data: &[OwnedFd]) -> String {
     let mut options = String::from("userxattr,lowerdir=");
     let separators = std::iter::once("").chain(std::iter::repeat(":"));
     for (layer, separator) in layers.iter().zip(separators).chain(data.iter().zip(std::iter::repeat("::"))) {
-        write!(options, "{separator}/proc/self/fd/{}", layer.as_raw_fd()).unwrap_or_default();
+        write!(options, "{separator}{}", layer.as_raw_fd()).unwrap_or_default();
     }
     options
 }
 
+/// The kernel joins no more. Source: Linux, fs/overlayfs/params.h, `OVL_MAX_STACK`.
+const MOST_LAYERS: usize = 500;
+
 fn join(merged: &Path, options: String) -> Result<OwnedFd, Failure> {
+    if options.bytes().filter(|byte| *byte == b':').count() >= MOST_LAYERS {
+        let error = std::io::Error::other("the kernel joins no more than 500 layers");
+        let failure = Failure::setup("mount an overlay on", merged, &error);
+        return Err(failure.with_hint("make fewer of them: `rc build --squash`"));
+    }
     let target =
         CString::new(merged.as_os_str().as_encoded_bytes()).map_err(std::io::Error::from).step("name a path")?;
     let options = CString::new(options).map_err(std::io::Error::from).step("name the layers")?;

@@ -5,15 +5,19 @@
 //!   data/                      what is mounted
 //!   id                         the ID, as the Dockerfile has it
 //!   lock                       held by steps that use it: shared, or exclusive; its modification time is the last use
+//!   size                       what data/ took on the disk, JSON; it counts until the next use
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use super::steps::{listed, touch};
 use super::{Hasher, Store};
-use crate::sys::fs::{self, PathError};
+use crate::sys::fs::{self, Durability, PathError};
 use crate::sys::lock::FileLock;
+use crate::types::json;
 
 /// The most bytes of an ID.
 const LIMIT: u64 = 4 << 10;
@@ -27,6 +31,20 @@ pub(crate) struct CacheMount {
     pub(crate) id: String,
     /// When a step has used it last.
     pub(crate) used: SystemTime,
+    /// The bytes that it takes on the disk, if it was measured after its last use.
+    pub(crate) size: Option<u64>,
+}
+
+/// What a cache took on the disk.
+#[derive(Debug, Serialize, Deserialize)]
+struct Measured {
+    bytes: u64,
+    /// The last use before that, in nanoseconds since 1970.
+    used: u128,
+}
+
+fn nanoseconds(time: SystemTime) -> u128 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
 }
 
 impl CacheMount {
@@ -71,12 +89,23 @@ impl Store {
                 let used = fs::symlink_metadata(path.join("lock")).ok().and_then(|found| found.modified().ok());
                 let id = fs::read_record(path.join("id"), LIMIT).unwrap_or_default();
                 let id = String::from_utf8_lossy(&id).into_owned();
+                let measured = fs::read_record(path.join("size"), LIMIT).unwrap_or_default();
+                let measured = json::from_slice::<Measured>(&measured).ok();
                 if let Some(used) = used.filter(|_| fs::symlink_metadata(path.join("data")).is_ok()) {
-                    all.push(CacheMount { path, id, used });
+                    let size = measured.filter(|it| it.used == nanoseconds(used)).map(|it| it.bytes);
+                    all.push(CacheMount { path, id, used, size });
                 }
             }
         }
         Ok(all)
+    }
+
+    /// Notes what a cache takes on the disk. No step has used it while it was measured: then its last use is another
+    /// one by now.
+    pub(crate) fn note_cache_mount_size(&self, mount: &CacheMount, bytes: u64) -> Result<(), PathError> {
+        let measured = Measured { bytes, used: nanoseconds(mount.used) };
+        let measured = serde_json::to_vec(&measured).unwrap_or_default();
+        fs::replace(mount.path.join("size"), &measured, Durability::Volatile)
     }
 
     /// Whether a step uses a cache now.
@@ -114,6 +143,14 @@ mod tests {
         store.use_cache_mount(&path, "../../npm").expect("noted");
         let found = store.cache_mounts().expect("lists");
         assert_eq!((found.len(), found[0].id.as_str(), found[0].name().len()), (1, "../../npm", 64));
+        // A size counts until the next use.
+        let size = || store.cache_mounts().expect("lists")[0].size;
+        assert_eq!(size(), None);
+        store.note_cache_mount_size(&found[0], 5).expect("noted");
+        assert_eq!(size(), Some(5));
+        let used = fs::open_with(path.join("lock"), std::fs::OpenOptions::new().write(true)).expect("opens");
+        used.set_modified(SystemTime::UNIX_EPOCH).expect("set");
+        assert_eq!(size(), None);
         assert!(store.is_cache_mount_used(&found[0]).expect("looked"));
         assert!(!store.empty_cache_mount(&found[0]).expect("looked"));
         lock.release();

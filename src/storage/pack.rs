@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, Statx, StatxFlags, fgetxattr, flistxattr, flistxattr_query, openat,
-    readlinkat, statx,
+    readlinkat, statx, unlinkat,
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,12 @@ pub(crate) enum Contents {
     },
     /// A writable layer as a layer of an image: what hides files of lower layers becomes an entry.
     Layer {
+        /// Whether the root directory itself has an entry.
+        root: bool,
+    },
+    /// The same of a directory that becomes the unpacked layer itself, so that it has what the archive has: sockets are
+    /// removed, and a name that hides another one in an archive is an error.
+    Kept {
         /// Whether the root directory itself has an entry.
         root: bool,
     },
@@ -79,6 +85,9 @@ pub(crate) enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// Its name means something else in a layer. Source: image-spec layer.md, "Whiteouts".
+    #[error("`{}` cannot be in a layer: there a name that begins with `.wh.` removes another file", Escaped(.0))]
+    Hides(Vec<u8>),
     /// The archive could not be written.
     #[error("cannot write the archive: {}", plain(.0))]
     Write(io::Error),
@@ -88,6 +97,7 @@ impl From<Error> for Report {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::Entry { source, .. } => ReportKind::of_file(source),
+            Error::Hides(_) => ReportKind::Unsupported,
             Error::Write(source) if source.kind() == io::ErrorKind::BrokenPipe => {
                 ReportKind::Interrupted(libc::SIGPIPE)
             }
@@ -180,13 +190,21 @@ impl<W: Write> Packer<'_, W> {
             }
             _ => {
                 self.left_out.special += 1;
+                if self.is_kept() {
+                    unlinkat(parent, name, AtFlags::empty())
+                        .map_err(|error| failed("remove the socket or device", &path)(error.into()))?;
+                }
                 Ok(())
             }
         }
     }
 
     fn is_layer(&self) -> bool {
-        matches!(self.how.contents, Contents::Layer { .. })
+        matches!(self.how.contents, Contents::Layer { .. } | Contents::Kept { .. })
+    }
+
+    fn is_kept(&self) -> bool {
+        matches!(self.how.contents, Contents::Kept { .. })
     }
 
     fn is_whiteout(&self, stat: &Statx) -> bool {
@@ -210,7 +228,7 @@ impl<W: Write> Packer<'_, W> {
         let attributes = attributes(&directory).map_err(failed("read the attributes of", path))?;
         let is_opaque = self.is_layer() && is_opaque(&directory);
         // Without a name it is described only in a layer, as its root.
-        let is_described = self.how.contents == (Contents::Layer { root: true });
+        let is_described = matches!(self.how.contents, Contents::Layer { root: true } | Contents::Kept { root: true });
         let shown: &[u8] = if path.is_empty() && is_described { b"." } else { path };
         if !shown.is_empty() {
             self.entry(Kind::Directory, &[shown, b"/"].concat(), b"", stat, 0, attributes)?;
@@ -221,6 +239,9 @@ impl<W: Write> Packer<'_, W> {
             self.marker(&below(path, b".wh..wh..opq"))?;
         }
         for name in names(&directory).map_err(failed("read", path))? {
+            if self.is_kept() && name.to_bytes().starts_with(steering::WHITEOUT.as_bytes()) {
+                return Err(Error::Hides(below(path, name.to_bytes())));
+            }
             self.one(directory.as_fd(), &name, below(path, name.to_bytes()), deeper)?;
         }
         Ok(())

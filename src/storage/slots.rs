@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::steps::listed;
 use super::unique::unique;
 use crate::sys::fs::{self, PathError};
 use crate::types::{Digest, json};
@@ -71,26 +72,7 @@ impl Store {
 
     /// Removes the slots that were written first until the others take `most` bytes.
     pub(crate) fn trim_slots(&self, most: u64) -> Result<(), PathError> {
-        let paths = match fs::paths_in(self.slots_path()) {
-            Err(error) if error.is_not_found() => return Ok(()),
-            other => other?,
-        };
-        let mut all: Vec<_> = paths
-            .into_iter()
-            .filter_map(|path| {
-                let found = fs::symlink_metadata(&path).ok()?;
-                Some((found.modified().ok()?, found.len(), path))
-            })
-            .collect();
-        all.sort();
-        let mut kept = 0;
-        for (_, size, path) in all.into_iter().rev() {
-            kept += size;
-            if kept > most {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
+        trim(self.slots_path(), most)
     }
 
     fn slots_path(&self) -> PathBuf {
@@ -100,6 +82,26 @@ impl Store {
     fn slot_path(&self, name: &Digest) -> PathBuf {
         self.slots_path().join(name.hex())
     }
+}
+
+/// Removes the files in a directory, which need not exist, that were written first until the others take `most` bytes.
+pub(super) fn trim(directory: PathBuf, most: u64) -> Result<(), PathError> {
+    let mut all: Vec<_> = listed(directory)?
+        .into_iter()
+        .filter_map(|path| {
+            let found = fs::symlink_metadata(&path).ok()?;
+            Some((found.modified().ok()?, found.len(), path))
+        })
+        .collect();
+    all.sort();
+    let mut kept = 0;
+    for (_, size, path) in all.into_iter().rev() {
+        kept += size;
+        if kept > most {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

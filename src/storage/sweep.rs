@@ -86,6 +86,15 @@ impl Store {
         Ok(FileLock::try_exclusive(&path)?.map(|lock| Sweeping { path, _lock: lock }))
     }
 
+    /// Makes this process the one that keeps the build cache within its bound, when the one before it is done; `None`
+    /// if another waits for that, and has looked at nothing yet.
+    pub(crate) fn begin_trim(&self) -> Result<Option<FileLock>, Error> {
+        let cache = self.root.join("cache");
+        fs::create_dir_all(&cache)?;
+        let Some(_next) = FileLock::try_exclusive(cache.join("trim-next.lock"))? else { return Ok(None) };
+        Ok(Some(FileLock::exclusive(cache.join("trim.lock"))?))
+    }
+
     /// Whether a background sweep has failed less than a minute ago: the next one would fail as well.
     pub(crate) fn has_failed_to_sweep(&self) -> bool {
         let Ok(found) = fs::symlink_metadata(self.sweep_lock()) else { return false };

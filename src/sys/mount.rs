@@ -117,12 +117,18 @@ pub(crate) fn detach(target: &Path) -> io::Result<()> {
     Ok(rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH | rustix::mount::UnmountFlags::NOFOLLOW)?)
 }
 
-/// mount(2) of an overlay: the only mount with more options than fsconfig(2) accepts in one string.
+/// mount(2) of an overlay: the only mount with more options than fsconfig(2) accepts in one string. They have one page,
+/// so that directories are named by the numbers of their descriptors alone, seen from the directory of those.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn overlay(target: &CStr, options: &CStr) -> io::Result<()> {
     failpoint::point()?;
+    use rustix::fs::{Mode, OFlags, open};
     use rustix::mount::{MountFlags, mount};
-    Ok(mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options))?)
+    let before = open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::process::chdir(c"/proc/self/fd")?;
+    let mounted = mount(c"overlay", target, c"overlay", MountFlags::empty(), Some(options));
+    rustix::process::fchdir(before)?;
+    Ok(mounted?)
 }
 
 /// Makes the directory `root` the root of this mount namespace, and detaches the old root. The working directory is the

@@ -8,6 +8,11 @@ use crate::support::{Exit, Image, Lab, Layer, Output, Set, Signal};
 
 /// An image with busybox as the shell and all of its tools, `localhost/base`.
 pub(crate) fn base(lab: &Lab) {
+    lab.rc(["load", "-q"]).input(base_archive()).run().exits(0).stdout();
+}
+
+/// Its archive.
+pub(crate) fn base_archive() -> Vec<u8> {
     let busybox = fs::read("/bin/busybox").expect("busybox-static is installed");
     let mut layer = Layer::new().directory("bin/", 0o755).file("bin/busybox", 0o755, &busybox);
     for tool in
@@ -22,8 +27,7 @@ pub(crate) fn base(lab: &Lab) {
         .directory("tmp/", 0o1777)
         .bytes();
     let config = serde_json::json!({ "Env": ["PATH=/bin", "OF=base"], "Cmd": ["sh"], "Labels": { "of": "base" } });
-    let archive = Image::new().layer(layer).config(config).oci_archive("localhost/base:latest");
-    lab.rc(["load", "-q"]).input(archive).run().exits(0).stdout();
+    Image::new().layer(layer).config(config).oci_archive("localhost/base:latest")
 }
 
 /// The name and the ID of a user that a step may become: another one needs subordinate IDs.
@@ -268,6 +272,29 @@ fn what_is_mounted_for_a_step_is_in_no_layer() {
 }
 
 #[test]
+fn what_is_mounted_of_a_stage_or_an_image_is_joined_and_what_is_written_to_it_is_thrown_away() {
+    let (user, uid) = other_user();
+    let dockerfile = "FROM localhost/base AS other\nRUN mkdir -p /d/e && echo one >/d/e/f && ln -s /d/e /link \\\n\
+        && touch /d/own && chown @USER:@USER /d/own && rm /bin/stat\nRUN echo two >/d/g && rm -rf /tmp\n\
+        FROM scratch AS empty\n\
+        FROM localhost/base\nWORKDIR /w\n\
+        RUN --mount=from=other,target=all cat all/d/e/f all/d/g >/a && stat -c %u all/d/own >>/a \\\n\
+        && test ! -e all/tmp && test ! -e all/bin/stat && ! touch all/x && ! rm all/d/g\n\
+        RUN --mount=from=other,source=link/f,target=/one cat /one >/b && ! (echo x >/one)\n\
+        RUN --mount=from=other,source=/d/./x/../,target=/m/../n/,rw echo x >/n/new && rm -rf /n/e && ls /n >/c\n\
+        RUN --mount=from=other,source=d,target=/n ls /n >>/c\n\
+        RUN --mount=from=empty,target=/e ls -a /e >/d\n\
+        RUN --mount=from=localhost/base,source=bin,target=/tools /tools/busybox echo run >/r\n";
+    let lab = lab(&[("Dockerfile", &dockerfile.replace("@USER", user))]);
+    build(&lab, &["-q"]).exits(0).stdout();
+    play(&lab, &["cat", "/a", "/b", "/c", "/d", "/r"])
+        .prints(format!("one\ntwo\n{uid}\none\ng\nnew\nown\ne\ng\nown\n.\n..\nrun\n"));
+    play(&lab, &["sh", "-c", "cd /; echo * w/*"]).prints("a b bin c d dev etc proc r run sys tmp w w/*\n");
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN --mount=from=localhost/base,source=nothing,target=/n true\n");
+    assert!(build(&lab, &[]).exits(125).stderr().contains("`nothing` is not there"));
+}
+
+#[test]
 fn the_cache_is_listed_and_removed_and_images_keep_what_they_have() {
     let lab = lab(&[("Dockerfile", "FROM localhost/base\nRUN echo first >/f\n")]);
     build(&lab, &["-q"]).exits(0).stdout();
@@ -336,17 +363,23 @@ fn options_of_other_builders_are_accepted_or_refused_by_name() {
 #[test]
 fn the_same_build_at_one_time_gives_one_image_in_two_stores() {
     let files = [("Dockerfile", "FROM localhost/base\nRUN mkdir /d && echo x >/d/f\nCOPY a /a\nENV A=1\n"), ("a", "x")];
-    let built = |words: &[&str]| {
+    let built = |words: &[&str], variable: &str| {
         let lab = lab(&files);
-        let id = build(&lab, &[&["-q"], words].concat()).exits(0).stdout();
+        let command = lab.rc(["build", "-q", "-t", "localhost/made"]).args(words).arg(lab.work("context"));
+        let id = command.env("SOURCE_DATE_EPOCH", variable).run().exits(0).stdout();
         let times = play(&lab, &["stat", "-c", "%Y", "/d/f", "/a"]).exits(0).stdout();
         let created = inspect(&lab)["Created"].as_str().unwrap_or_default().to_owned();
         (id, times, created)
     };
-    let one = built(&["--timestamp", "1000"]);
+    let one = built(&["--timestamp", "1000"], "");
     assert_eq!((&one.1[..], &one.2[..]), ("1000\n1000\n", "1970-01-01T00:16:40Z"));
-    assert_eq!(built(&["--source-date-epoch", "1000", "--rewrite-timestamp"]), one);
-    let (_, times, created) = built(&["--build-arg", "SOURCE_DATE_EPOCH=1000"]);
-    assert_eq!(created, "1970-01-01T00:16:40Z");
-    assert_ne!(times, "1000\n1000\n");
+    assert_eq!(built(&["--source-date-epoch", "1000", "--rewrite-timestamp"], "7"), one);
+    assert_eq!(built(&["--build-arg", "SOURCE_DATE_EPOCH=1000"], "7"), one);
+    assert_eq!(built(&[], "1000"), one);
+    let output = "type=image,rewrite-timestamp=false";
+    for words in [&["--rewrite-timestamp=false"][..], &["--output", output]] {
+        let (_, times, created) = built(words, "1000");
+        assert_eq!(created, "1970-01-01T00:16:40Z");
+        assert_ne!(times, "1000\n1000\n");
+    }
 }

@@ -173,6 +173,19 @@ fn b8_what_is_ignored_is_in_no_layer_by_any_way_to_its_name() {
         build(&lab, &["-q"]).exits(0).stdout();
         is_untouched(&lab);
     }
+    // The patterns are those of the whole context, whatever part of it a step sees.
+    fs::write(context.join(".dockerignore"), "host\nsecret*\nd/inner/key\n").expect("written");
+    fs::create_dir_all(context.join("d/inner")).expect("made");
+    fs::write(context.join("d/inner/key"), CANARY).expect("written");
+    for source in ["d", "d/inner", "./d/../d/inner/"] {
+        let text = format!(
+            "FROM localhost/base\nRUN --mount=type=bind,source={source},target=/c ! busybox grep -r k7X[q]9w /c\n\
+             COPY {source} /copied/\nRUN ! busybox grep -r k7X[q]9w /copied\n"
+        );
+        write(&lab, "Dockerfile", &text);
+        build(&lab, &["-q"]).exits(0).stdout();
+        is_untouched(&lab);
+    }
     // An ignore file is read beneath the context.
     fs::remove_file(context.join(".dockerignore")).expect("removed");
     symlink(lab.work("host/canary"), context.join(".dockerignore")).expect("linked");
@@ -240,6 +253,125 @@ fn b11_a_context_is_as_it_was_whatever_steps_write_to_it() {
     let before = state();
     build(&lab, &["-q"]).exits(0).stdout();
     assert_eq!(state(), before);
+}
+
+#[test]
+fn b11_a_step_reaches_no_program_of_the_host_by_a_socket_or_a_fifo_of_the_context() {
+    let text = "FROM localhost/base\n\
+        RUN --mount=type=bind,target=/c cat /c/a && test ! -e /c/socket && test -p /c/fifo\n\
+        RUN --mount=type=bind,source=d,target=/c test -e /c/x && test ! -e /c/socket\n";
+    let lab = lab(&[("Dockerfile", text), ("a", "1"), ("d/x", "2")]);
+    let context = lab.work("context");
+    let bind = |name: &str| {
+        // A path may be longer than an address can be.
+        let directory = fs::File::open(context.join(name)).expect("opens");
+        let address = format!("/proc/self/fd/{}/socket", std::os::fd::AsRawFd::as_raw_fd(&directory));
+        std::os::unix::net::UnixListener::bind(address).expect("bound")
+    };
+    let _listeners = [bind("."), bind("d")];
+    lab.program("mkfifo", ["fifo"]).directory(&context).run().exits(0).stdout();
+    build(&lab, &["-q"]).exits(0).stdout();
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN --mount=type=bind,source=socket,target=/s true\n");
+    let refused = build(&lab, &[]).exits(125).stderr();
+    assert!(refused.contains("`socket` is neither a file nor a directory"), "{refused}");
+    // What is written to a FIFO of the context comes to nobody outside.
+    let text = "FROM localhost/base\nRUN --mount=type=bind,target=/c,rw cat /c/fifo & echo leak >/c/fifo\n";
+    write(&lab, "Dockerfile", text);
+    let fifo = rustix::fs::open(
+        context.join("fifo"),
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK,
+        rustix::fs::Mode::empty(),
+    );
+    let mut fifo = fs::File::from(fifo.expect("opens"));
+    build(&lab, &["-q"]).exits(0).stdout();
+    let mut said = Vec::new();
+    std::io::Read::read_to_end(&mut fifo, &mut said).expect("reads");
+    assert_eq!(said, b"");
+}
+
+#[test]
+fn what_a_step_makes_of_files_that_change_meanwhile_is_not_kept() {
+    let text = "FROM localhost/base\nRUN --mount=type=bind,target=/c echo started; \
+        until busybox grep -q second /c/a; do sleep 0.05; done; cat /c/a >/a\n";
+    let lab = lab(&[("Dockerfile", text), ("a", "first")]);
+    let running = lab.rc(["build", "--progress", "plain", "-t", "localhost/made"]).arg(lab.work("context")).start();
+    running.error_line(" started\n");
+    write(&lab, "a", "second");
+    let said = running.wait().exits(0).stderr();
+    assert!(said.contains("files were changed while the step used them"), "{said}");
+    play(&lab, &["cat", "/a"]).prints("second");
+    // With the files as they are now it is another step, and with those of before it never was one.
+    let said = build(&lab, &["--progress", "plain"]).exits(0).stderr();
+    assert!(!said.contains("CACHED"), "{said}");
+    let said = build(&lab, &["--progress", "plain"]).exits(0).stderr();
+    assert!(said.contains("CACHED"), "{said}");
+}
+
+#[test]
+fn no_steps_wait_for_each_other_s_caches_and_none_for_its_own() {
+    let cache =
+        |id: &str, sharing: &str, target: &str| format!("--mount=type=cache,id={id},sharing={sharing},target={target}");
+    // In one step three times, in two ways; in two stages in two orders, each of which runs while the other one does.
+    let text = format!(
+        "FROM localhost/base AS one\nRUN {} {} {} echo x >/x/f; cat /y/f >/f; cat /z/f >>/f\n",
+        cache("a", "locked", "/x"),
+        cache("a", "shared", "/y"),
+        cache("a", "locked", "/z"),
+    );
+    let stage = |name: &str, first: &str, second: &str| {
+        let (first, second) = (cache(first, "locked", "/x"), cache(second, "locked", "/y"));
+        let steps = (0..8).map(|number| format!("RUN {first} {second} echo {number} >/{name}\n"));
+        format!("FROM localhost/base AS {name}\n{}", steps.collect::<String>())
+    };
+    let last = "FROM localhost/base\nCOPY --from=one /f /\nCOPY --from=two /two /\nCOPY --from=three /three /\n";
+    let text = format!("{text}{}{}{last}", stage("two", "a", "b"), stage("three", "b", "a"));
+    let lab = lab(&[("Dockerfile", &text)]);
+    build(&lab, &["-q"]).exits(0).stdout();
+    play(&lab, &["cat", "/f", "/two", "/three"]).prints("x\nx\n7\n7\n");
+}
+
+#[test]
+fn a_stage_that_waits_for_another_build_ends_when_its_own_build_fails() {
+    let waits = "RUN --mount=type=cache,id=a,sharing=locked,target=/c echo started; sleep 1000\n";
+    let lab = lab(&[("Dockerfile", &format!("FROM localhost/base\n{waits}"))]);
+    let holder = lab.rc(["build", "--progress", "plain"]).arg(lab.work("context")).start();
+    holder.error_line(" started\n");
+    // For its cache, and for the same step, which another build takes.
+    for step in ["RUN --mount=type=cache,id=a,sharing=locked,target=/c true\n", waits] {
+        let text = format!(
+            "FROM localhost/base AS a\n{step}FROM localhost/base AS b\nRUN exit 3\n\
+             FROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n"
+        );
+        write(&lab, "Dockerfile", &text);
+        assert!(build(&lab, &[]).exits(3).stderr().contains("RUN exit 3"));
+    }
+    holder.kill(crate::support::Signal::KILL);
+    drop(holder.wait());
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN true\n");
+    build(&lab, &["-q"]).exits(0).stdout();
+}
+
+#[test]
+fn no_name_removes_a_file_where_the_image_is_unpacked() {
+    // In the archive of a layer `.wh.passwd` would remove `passwd`.
+    let lab = lab(&[(".wh.passwd", ""), ("a", "1")]);
+    lab.program("tar", ["-cf", "files.tar", ".wh.passwd"]).directory(lab.work("context")).run().exits(0).stdout();
+    for step in ["COPY .wh.passwd /etc/", "COPY . /etc/", "ADD files.tar /etc/", "RUN touch /etc/.wh.passwd"] {
+        write(&lab, "Dockerfile", &format!("FROM localhost/base\n{step}\n"));
+        let refused = build(&lab, &[]).exits(125).stderr();
+        assert!(refused.contains("`etc/.wh.passwd` cannot be in a layer"), "{step}: {refused}");
+    }
+}
+
+#[test]
+fn a_tree_that_no_path_can_name_is_no_layer_and_leaves_nothing() {
+    let lab = lab(&[("Dockerfile", "FROM payload\nRUN [\"/payload\", \"deep\", \"/work\", \"5000\"]\n")]);
+    lab.payload();
+    let said = build(&lab, &[]).exits(125).stderr();
+    assert!(said.contains("rc: ") && !said.contains("panicked"), "{said}");
+    // The lab checks that nothing is left.
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN mkdir -p /a/b/c && echo x >/a/b/c/x\n");
+    build(&lab, &["-q"]).exits(0).stdout();
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn twenty_kills_of_load_leave_nothing_half_made() {
 }
 
 #[test]
-fn forty_kills_of_build_leave_nothing_running_and_no_step_is_lost() {
+fn a_hundred_kills_of_build_leave_nothing_running_and_no_step_is_lost() {
     let lab = Lab::new();
     lab.payload();
     let context = lab.work("context");
@@ -113,11 +113,11 @@ fn forty_kills_of_build_leave_nothing_running_and_no_step_is_lost() {
         fs::write(context.join("Dockerfile"), text).expect("written");
         lab.rc(["build", "-q", "--network", "none", "-t", "built"]).arg(&context)
     };
-    storm(40, build, || {});
+    storm(100, build, || {});
     lab.rc(["build", "-q", "--network", "none", "-t", "built"]).arg(&context).run().exits(0).stdout();
     let shared = lab.rc(["build", "--progress", "plain", "--network", "none"]).arg(&context).run().exits(0).stderr();
     assert!(!shared.contains("DONE"), "{shared}");
-    lab.rc(["run", "--rm", "--network", "none", "built", "/payload", "read", "/two"]).run().prints("40\n");
+    lab.rc(["run", "--rm", "--network", "none", "built", "/payload", "read", "/two"]).run().prints("100\n");
 }
 
 /// The process that holds the lock of the container `id`: its monitor.

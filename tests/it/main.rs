@@ -19,6 +19,7 @@ mod build_cache;
 mod build_check;
 mod build_contexts;
 mod build_copy;
+mod build_limits;
 mod build_mounts;
 mod build_networks;
 mod build_options;

@@ -69,7 +69,7 @@ mod tests {
 
     fn bytes(items: Vec<Item>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        compared(&[Tree { path: PathBuf::from("from"), name: b"name".to_vec(), items }], &mut bytes);
+        compared(&[Tree { path: PathBuf::from("from"), name: b"name".to_vec(), items, has_more: false }], &mut bytes);
         bytes
     }
 

@@ -1,6 +1,6 @@
 //! The files that a source names, with all that a copy and the cache need of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::Read as _;
@@ -40,6 +40,8 @@ pub(crate) struct Tree {
     pub(crate) name: Vec<u8>,
     /// First itself, with an empty path; a directory before what is in it, names in order.
     pub(crate) items: Vec<Item>,
+    /// It has sockets or devices, which are not among the items.
+    pub(crate) has_more: bool,
 }
 
 /// A file of a source.
@@ -107,9 +109,10 @@ impl Tree {
         // From the end: what is in a directory comes after it.
         for item in self.items.drain(..).rev() {
             let is_kept = item.path.is_empty() || patterns.ignored_by(&item.path).is_none();
+            // What is in it follows it at once.
             let holds_one = || {
                 let inside = [&item.path[..], b"/"].concat();
-                item.kind == ItemKind::Directory && kept.iter().any(|other| other.path.starts_with(&inside))
+                item.kind == ItemKind::Directory && kept.last().is_some_and(|next| next.path.starts_with(&inside))
             };
             if is_kept || holds_one() {
                 kept.push(item);
@@ -137,7 +140,7 @@ pub(crate) fn find(
     ignore: Option<&dyn Ignore>,
     memo: Option<&RefCell<Memo>>,
 ) -> Result<Vec<Tree>, Error> {
-    let lister = Lister { root, ignore, memo, unread: RefCell::default() };
+    let lister = Lister { root, ignore, memo, unread: RefCell::default(), has_more: Cell::default() };
     let mut trees = Vec::new();
     for source in sources {
         let components = cleaned(source);
@@ -170,6 +173,8 @@ struct Lister<'a> {
     memo: Option<&'a RefCell<Memo>>,
     /// The numbers of the items that are still to be hashed, with what they were like.
     unread: RefCell<Vec<(usize, Stat)>>,
+    /// Something was found that is no item.
+    has_more: Cell<bool>,
 }
 
 impl Lister<'_> {
@@ -230,7 +235,7 @@ impl Lister<'_> {
             return Err(missing(ignored_by));
         }
         let name = path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-        Ok(Tree { path: real.to_owned(), name, items })
+        Ok(Tree { path: real.to_owned(), name, items, has_more: self.has_more.take() })
     }
 
     /// The path of what was found, from the root. Where something is ignored, it has no link in it.
@@ -282,7 +287,10 @@ impl Lister<'_> {
             }
             FileType::Fifo => ItemKind::Fifo,
             // Sockets and devices: no layer of an ordinary user has them.
-            _ => return Ok(()),
+            _ => {
+                self.has_more.set(true);
+                return Ok(());
+            }
         };
         let modified = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0));
         let mode = stat.st_mode & 0o7777;

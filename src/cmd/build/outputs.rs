@@ -24,7 +24,7 @@ pub(super) struct Outputs {
     /// Annotations of its manifest.
     pub(super) annotations: BTreeMap<String, String>,
     /// Files are no newer than the time of the build.
-    pub(super) rewrites_times: bool,
+    pub(super) rewrites_times: Option<bool>,
     /// Its files, in a directory or an archive.
     pub(super) exports: Vec<BuildExport>,
     /// Annotations of the list of several platforms.
@@ -117,7 +117,7 @@ impl Outputs {
         for name in &image.names {
             self.names.push(name.parse().map_err(|error: crate::types::Invalid| error.to_string())?);
         }
-        self.rewrites_times |= image.rewrite_timestamp;
+        self.rewrites_times = image.rewrite_timestamp.or(self.rewrites_times);
         for (key, value) in image.annotations {
             let name = key.strip_prefix("annotation.").or_else(|| key.strip_prefix("annotation-manifest."));
             if let Some(name) = key.strip_prefix("annotation-index.") {

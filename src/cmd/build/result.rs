@@ -26,13 +26,13 @@ pub(super) struct ResultArgs {
     /// Write what was built to the file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
-    /// Set files that are newer than --source-date-epoch to that time
-    #[arg(long)]
-    rewrite_timestamp: bool,
-    /// Set the time of the image and its history, in seconds since 1970 (default: `$SOURCE_DATE_EPOCH`)
+    /// Set files that are newer than --source-date-epoch to that time (default: true)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rewrite_timestamp: Option<bool>,
+    /// Set the time of the image and its files, in seconds since 1970 (default: `$SOURCE_DATE_EPOCH`)
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     source_date_epoch: Option<i64>,
-    /// The same as --source-date-epoch with --rewrite-timestamp
+    /// The same as --source-date-epoch
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["source_date_epoch", "rewrite_timestamp"])]
     timestamp: Option<i64>,
     /// Name the image
@@ -51,9 +51,9 @@ impl ResultArgs {
         self.manifest.as_ref()
     }
 
-    /// The time of what is built, in seconds since the epoch, and whether newer files get it, too, as `rewrites`
-    /// says already. `of_caller` is the value of `SOURCE_DATE_EPOCH`.
-    pub(super) fn times(&self, of_caller: Option<&str>, rewrites: bool) -> Result<(Option<i64>, bool), Error> {
+    /// The time of what is built, in seconds since the epoch, and whether newer files get it, too: otherwise no two
+    /// builds give the same image. `of_caller` is the value of `SOURCE_DATE_EPOCH`, `of_output` what an output says.
+    pub(super) fn times(&self, of_caller: Option<&str>, of_output: Option<bool>) -> Result<(Option<i64>, bool), Error> {
         if let Some(seconds) = self.timestamp {
             return Ok((Some(seconds), true));
         }
@@ -62,13 +62,13 @@ impl ResultArgs {
             text.parse::<i64>().map_err(|_| wrong())
         });
         let own = self.source_date_epoch.map_or_else(|| typed.transpose(), |seconds| Ok(Some(seconds)))?;
-        let rewrites = rewrites || self.rewrite_timestamp;
-        if rewrites && own.is_none() {
+        let asked = self.rewrite_timestamp.or(of_output);
+        if asked == Some(true) && own.is_none() {
             return Err(
                 Error::new("--rewrite-timestamp needs a time").with_hint("give it: --source-date-epoch SECONDS")
             );
         }
-        Ok((own, rewrites))
+        Ok((own, asked.unwrap_or(own.is_some())))
     }
 
     /// Fails if the ID of an image is asked for, and none is stored.

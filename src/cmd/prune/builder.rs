@@ -34,7 +34,12 @@ fn size(text: &str) -> Result<u64, String> {
 
 /// Runs the command: it prints the IDs of what it has removed.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let bounds = CacheBounds { most: args.max_used_space, free: args.min_free_space, reserved: args.reserved_space };
+    let bounds = CacheBounds {
+        most: args.max_used_space,
+        free: args.min_free_space,
+        reserved: args.reserved_space,
+        longest: None,
+    };
     let (cache, which) = match (args.all, bounds == CacheBounds::default()) {
         (true, _) => (PrunedCache::All, "all build cache"),
         (false, true) => (PrunedCache::Unused, "all build cache that is in no image"),

@@ -13,14 +13,14 @@ use super::archive;
 use super::overlay::{make, make_far};
 use crate::build;
 use crate::build::chmod::Mode;
-use crate::build::copy::{self, Destination, Former, Ignore, Memo, Onto, Tree, Writer};
+use crate::build::copy::{self, Destination, Former, Ignore, ItemKind, Memo, Onto, Tree, Writer};
 use crate::build::dockerfile::mount::Owner;
 use crate::container;
 use crate::runtime::{self, Apart, FuseOverlay, Rootfs, users};
 use crate::storage::{COPIED, Descriptor, Form, Hasher, Ownership};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::root::make_directories;
-use crate::types::{Digest, Report, ReportKind};
+use crate::types::{Digest, Report, ReportKind, json};
 use crate::userns;
 use rustix::fs::{AtFlags, Gid, Uid, chownat};
 
@@ -92,14 +92,44 @@ pub(super) struct Listed {
     pub(super) digest: Digest,
     /// How many files and directories.
     pub(super) count: usize,
+    /// There are FIFOs, sockets or devices, by which something outside can be reached.
+    pub(super) is_live: bool,
+    /// It is one file, and no directory.
+    pub(super) is_file: bool,
 }
+
+/// The version of what [`listed`] says.
+const LISTED: u32 = 1;
 
 /// So many files take a while: the disk begins to write them before their archive has been read.
 pub(super) const MANY: usize = 1000;
 
-/// Lists and hashes what a copy would copy.
+/// Lists and hashes what a copy would copy. What was found in layers before is known.
 pub(super) fn list(scene: &Scene<'_>, copy: &Copy<'_>) -> Result<Listed, Report> {
-    with_trees(scene, copy, |found| Ok(listed(found.iter().map(|(part, trees)| (*part, &trees[..])))))
+    let (store, name) = (&scene.environment.store, of_layers(copy));
+    if let Some(known) = name.as_ref().and_then(|name| json::from_slice(&store.listing(name)?).ok()) {
+        return Ok(known);
+    }
+    let found = with_trees(scene, copy, |found| Ok(listed(found.iter().map(|(part, trees)| (*part, &trees[..])))))?;
+    if let Some(name) = name {
+        // Without it the next build takes longer.
+        store.note_listing(&name, &serde_json::to_vec(&found).unwrap_or_default()).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// The name of what a copy finds in layers, which never change; `None` if it takes anything from elsewhere.
+fn of_layers(copy: &Copy<'_>) -> Option<Digest> {
+    let of_part = |part: &Part<'_>| match &part.side {
+        Side::Layers(layers) if part.ignore.is_none() && part.later.is_none() => {
+            Some((layers.clone(), part.sources.clone()))
+        }
+        _ => None,
+    };
+    let parts = copy.parts.iter().map(of_part).collect::<Option<Vec<_>>>()?;
+    let named = copy.exclude.is_none() && !parts.is_empty();
+    let bytes = serde_json::to_vec(&(LISTED, parts, copy.parents)).ok().filter(|_| named)?;
+    Some(Hasher::sha256(&bytes))
 }
 
 /// What `work` makes, in a child, of what a copy would copy, as far as that is here.
@@ -362,7 +392,7 @@ fn find(root: BorrowedFd<'_>, part: &Part<'_>, copy: &Copy<'_>) -> Result<Vec<Tr
 }
 
 fn listed<'a>(parts: impl Iterator<Item = (&'a Part<'a>, &'a [Tree])>) -> Listed {
-    let (mut count, mut bytes) = (0, Vec::new());
+    let (mut count, mut bytes, mut is_live, mut directories) = (0, Vec::new(), false, 0);
     for (part, trees) in parts {
         // What is not here yet is known by its identity.
         let identity = part.later.as_ref().map(|later| later.identity.as_bytes());
@@ -371,10 +401,13 @@ fn listed<'a>(parts: impl Iterator<Item = (&'a Part<'a>, &'a [Tree])>) -> Listed
         bytes.extend_from_slice(identity.unwrap_or_default());
         if identity.is_none() {
             count += trees.iter().map(|tree| tree.items.len()).sum::<usize>();
+            let has_fifo = |tree: &Tree| tree.items.iter().any(|item| item.kind == ItemKind::Fifo);
+            directories += trees.iter().filter(|tree| tree.is_directory()).count();
+            is_live |= trees.iter().any(|tree| tree.has_more || has_fifo(tree));
             copy::compared(trees, &mut bytes);
         }
     }
-    Listed { digest: Hasher::sha256(&bytes), count }
+    Listed { digest: Hasher::sha256(&bytes), count, is_live, is_file: count == 1 && directories == 0 }
 }
 
 /// Makes the directory of a cache. The mode is 0755 and the owner root, unless the mount says otherwise.

@@ -45,7 +45,7 @@ pub(super) fn bare(scene: &Scene<'_>, stage: &Stage, instruction: &str) -> Table
     }
 }
 
-fn run(scene: &Scene<'_>, command: &Command, table: &mut Table) {
+fn run(scene: &Scene<'_>, command: &Command<'_>, table: &mut Table) {
     table.variables = Table::variables(&command.env);
     let network = command.network.as_ref().map(ToString::to_string).unwrap_or_default();
     let security = if command.is_insecure { "insecure" } else { "" };

@@ -20,7 +20,7 @@ pub(super) fn store(
     scene: &Scene<'_>,
     mut config: Config,
     layers: Vec<Descriptor>,
-    command: &Command,
+    command: &Command<'_>,
     has_changed: bool,
 ) -> Result<Digest, Report> {
     config.history.push(History {

@@ -15,7 +15,6 @@ use crate::build::dockerfile::stages::Origin;
 use crate::build::dockerfile::steps::{Action, RunStep};
 use crate::build::ignore::Ignore;
 use crate::container::Secrets;
-use crate::storage::Hasher;
 use crate::types::{Network, Report, ReportKind};
 
 impl Maker<'_> {
@@ -27,7 +26,7 @@ impl Maker<'_> {
         }
     }
 
-    fn command(&self, run: &RunStep) -> Result<Command, Report> {
+    fn command(&self, run: &RunStep) -> Result<Command<'_>, Report> {
         let allowed = |what: &str| self.request.allowed.iter().any(|allowed| allowed == what);
         let refused = |what: &str| {
             let report =
@@ -69,10 +68,8 @@ impl Maker<'_> {
 
     /// Where the digests of the context's files are noted.
     fn memo(&self) -> Option<PathBuf> {
-        use std::os::unix::ffi::OsStrExt as _;
         let context = self.request.context.as_ref().filter(|_| !self.request.is_fetched)?;
-        let name = Hasher::sha256(context.as_os_str().as_bytes());
-        Some(self.scene.environment.store.root().join("cache").join("memo").join(name.hex()))
+        Some(self.scene.environment.store.context_memo(context))
     }
 
     fn side(&self, origin: Option<&Origin>) -> Result<Side, Report> {

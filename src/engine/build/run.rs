@@ -8,19 +8,19 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Scene;
 use super::event::{BuildEvent, Stream};
-use super::mounts::{self, StepMount};
+use super::mounts::{self, Mounted, StepMount};
 use super::request::Debugger;
 use crate::build::dockerfile::steps::Script;
 use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step, Trees};
 use crate::engine::facts;
 use crate::monitor::ContainerDir;
-use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountRequest, Request, Seccomp};
+use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountKind, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::types::{IdMaps, Network, Report, ReportKind, Signal};
 
 /// A command of a build.
 #[derive(Default)]
-pub(super) struct Command {
+pub(super) struct Command<'a> {
     /// The program and its arguments.
     pub(super) argv: Vec<String>,
     /// The program, if it is in the Dockerfile.
@@ -42,7 +42,7 @@ pub(super) struct Command {
     /// What its key has of what is mounted: nothing of a secret's value, or of what is in a cache.
     pub(super) mount_keys: Vec<String>,
     /// What is mounted for it.
-    pub(super) mounts: Vec<StepMount>,
+    pub(super) mounts: Vec<StepMount<'a>>,
 }
 
 /// Runs a command on `lowers`, lowest first, and returns its exit code. Its writable layer is `upper` in `directory`,
@@ -50,7 +50,7 @@ pub(super) struct Command {
 pub(super) fn run(
     scene: &Scene<'_>,
     image: &ImageSource,
-    command: &mut Command,
+    command: &mut Command<'_>,
     lowers: Vec<PathBuf>,
     directory: &Path,
     tell: &mut dyn FnMut(BuildEvent<'_>),
@@ -60,15 +60,15 @@ pub(super) fn run(
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     requests.requests.extend(scene.asked.mounts.iter().cloned());
     let mut lowers = lowers;
-    lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
-    let mut step = step(scene, image, command, requests.requests.clone(), directory)?;
+    lowers.splice(0..0, mounts::points(scene, &command.mounts, &requests.requests, &command.secrets.files)?);
+    let mut step = step(scene, image, command, &requests, directory)?;
     // A shell after a failure gets them, too.
     step.secrets =
         if scene.debugger.is_some() { command.secrets.clone() } else { std::mem::take(&mut command.secrets) };
     let front_end =
         FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
-    let started =
-        container::start(scene.environment, Origin::Step(Box::new(step)), Trees::of_root(lowers.into()), front_end)?;
+    let trees = trees(&step, lowers, &requests);
+    let started = container::start(scene.environment, Origin::Step(Box::new(step)), trees, front_end)?;
     let Started::Joined { session, .. } = started else {
         return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
     };
@@ -80,7 +80,7 @@ pub(super) fn run(
 pub(super) fn shell(
     scene: &Scene<'_>,
     image: &ImageSource,
-    command: &Command,
+    command: &Command<'_>,
     lowers: Vec<PathBuf>,
     failed: &Path,
     debugger: &Debugger<'_>,
@@ -90,29 +90,25 @@ pub(super) fn shell(
     let mut requests = mounts::requests(scene, &command.mounts, &mut |_| {})?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     let mut lowers = lowers;
-    lowers.splice(0..0, mounts::points(scene, &requests.requests, &command.secrets.files)?);
+    lowers.splice(0..0, mounts::points(scene, &command.mounts, &requests.requests, &command.secrets.files)?);
     let directory = scene.new_directory("shell")?;
-    let mut step = step(scene, image, command, requests.requests.clone(), &directory)?;
+    let mut step = step(scene, image, command, &requests, &directory)?;
     let is_shell = |word: &&String| word.ends_with("sh");
     let program = command.argv.first().filter(is_shell).cloned().unwrap_or_else(|| "/bin/sh".to_owned());
     step.config.argv = vec![program];
     (step.config.tty, step.config.open_stdin) = (true, true);
     step.upper = Some(failed.join("upper"));
     step.secrets = command.secrets.clone();
-    let started = container::start(
-        scene.environment,
-        Origin::Step(Box::new(step)),
-        Trees::of_root(lowers.into()),
-        debugger.front_end,
-    )?;
+    let trees = trees(&step, lowers, &requests);
+    let started = container::start(scene.environment, Origin::Step(Box::new(step)), trees, debugger.front_end)?;
     (debugger.follow)(started)
 }
 
 fn step(
     scene: &Scene<'_>,
     image: &ImageSource,
-    command: &Command,
-    mounts: Vec<MountRequest>,
+    command: &Command<'_>,
+    mounted: &Mounted,
     directory: &Path,
 ) -> Result<Step, Report> {
     let has_own_name = !matches!(command.network, Some(Network::Host | Network::Container(_) | Network::Path(_)));
@@ -123,7 +119,7 @@ fn step(
         detach: false,
         env: command.env.iter().chain(&command.hidden_env).cloned().collect(),
         add_hosts: scene.add_hosts.clone(),
-        mounts,
+        mounts: mounted.requests.clone(),
         privileged: command.is_insecure,
         http_proxy: Some(false),
         unset_env_all: true,
@@ -139,7 +135,10 @@ fn step(
     let identity = container::new_identity(&scene.environment.store, None)?;
     let defaults = facts::defaults(&scene.context.settings);
     let needs = plan::needs(&request, &image, &defaults, &[]);
-    let found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
+    let mut found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
+    for name in mounted.trees.keys() {
+        found.images.insert(name.clone(), ImageSource { reference: name.clone(), ..ImageSource::default() });
+    }
     let facts = facts::facts(&request, scene.caller, &scene.environment.ids, defaults, found);
     let config = plan::resolve(&request, &image, &facts, identity)?;
     if config.user_namespace.maps != IdMaps::default()
@@ -155,6 +154,19 @@ fn step(
     }
     let files = container::files(&config)?;
     Ok(Step { config, directory: ContainerDir::new(directory), files, upper: None, secrets: Secrets::default() })
+}
+
+/// What all files of a step are made of.
+fn trees(step: &Step, lowers: Vec<PathBuf>, mounted: &Mounted) -> Trees {
+    let mut trees = Trees::of_root(lowers.into());
+    for mount in &step.config.mounts {
+        if let MountKind::Image { image } = &mount.kind
+            && let Some(layers) = mounted.trees.get(&image.reference)
+        {
+            trees.mounted.insert(mount.destination.clone(), layers.clone());
+        }
+    }
+    trees
 }
 
 /// Passes the output on until the command has ended.

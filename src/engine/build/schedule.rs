@@ -53,7 +53,8 @@ impl Maker<'_> {
                 break Err(failed);
             }
         };
-        workers.into_iter().for_each(Worker::finish);
+        // None is left unless one has failed.
+        Worker::abandon(workers);
         grown
     }
 

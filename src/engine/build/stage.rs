@@ -11,6 +11,7 @@ use super::Scene;
 use super::event::{BuildEvent, Failed, Outcome, StepTitle};
 use super::files::{self, Copy};
 use super::kept;
+use super::mounts;
 use super::run::{self, Command};
 use super::shared;
 use super::waiting;
@@ -50,7 +51,7 @@ pub(super) struct Stage {
 /// A step that makes a layer, with everything expanded.
 pub(super) enum Step<'a> {
     /// RUN.
-    Run(Box<Command>),
+    Run(Box<Command<'a>>),
     /// COPY, and ADD of files.
     Copy(Copy<'a>),
     /// WORKDIR.
@@ -156,6 +157,7 @@ impl Stage {
         let began = Instant::now();
         let directory = scene.new_directory("step")?;
         let mut form = scene.form;
+        let mut is_kept = true;
         match step {
             Step::Run(command) => {
                 let stage_lowers = lowers.clone();
@@ -170,6 +172,7 @@ impl Stage {
                     let kept = scene.keeps_failed.then(keep).transpose()?;
                     return Err(Failed::Command { span: at.span, step: at.title.clone(), code, kept });
                 }
+                is_kept = mounts::are_unchanged(scene, &command.mounts)?;
             }
             Step::Copy(copy) => {
                 let Some(listed) = &wanted.listed else { return Ok(()) };
@@ -190,8 +193,14 @@ impl Stage {
         }
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let record = StepRecord { created: now(), layer, shown: at.title.text.clone(), took };
-        store.record_step(key, &record).map_err(Report::from)?;
-        self.remember(scene, &at.slot, key, took, &table);
+        if is_kept {
+            store.record_step(key, &record).map_err(Report::from)?;
+            self.remember(scene, &at.slot, key, took, &table);
+        } else {
+            tell(BuildEvent::Noted(
+                "files were changed while the step used them, so the cache does not keep its result",
+            ));
+        }
         tell(BuildEvent::Ended(Outcome::Done { took }));
         self.changed = Some((at.title.stage.clone(), at.title.number));
         self.add(key, &record, at.created_by);
@@ -202,7 +211,7 @@ impl Stage {
     fn keep_failed(
         &self,
         scene: &Scene<'_>,
-        command: &Command,
+        command: &Command<'_>,
         lowers: &[PathBuf],
         directory: &Path,
     ) -> Result<Digest, Report> {

@@ -11,7 +11,9 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,9 @@ pub(super) struct Worker {
     pipe: File,
     unread: Vec<u8>,
 }
+
+/// How long a child that is not wanted any more may take to end what it runs.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The longest frame: an image's configuration, with much to spare.
 const LONGEST: usize = 64 << 20;
@@ -121,11 +126,31 @@ impl Worker {
         is_over.then(|| Err(Report::new(ReportKind::Internal, "a child of the build was killed").into()))
     }
 
-    /// Waits for the end of the child. If its stage is not complete, it kills what it runs.
+    /// Waits for the end of the child, whose stage is complete.
     pub(super) fn finish(self) {
         let Self { child, wanted, pipe, .. } = self;
         drop((wanted, pipe));
         drop(child.wait());
+    }
+
+    /// Ends children whose stages nobody wants any more. They kill what they run; one that waits for something else,
+    /// such as a lock of another build, is killed itself.
+    pub(super) fn abandon(workers: Vec<Self>) {
+        let deadline = Instant::now() + GRACE;
+        let children: Vec<Child> = workers.into_iter().map(|worker| worker.child).collect();
+        for child in children {
+            while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+                let mut polled = [PollFd::new(&child.pidfd, PollFlags::IN)];
+                let left = Timespec::try_from(left).ok();
+                if !matches!(poll(&mut polled, left.as_ref()), Err(rustix::io::Errno::INTR) | Ok(0)) {
+                    break;
+                }
+            }
+            // It changes nothing for one that has ended. SIGKILL: 9 on every architecture.
+            if child.signal(9).is_ok() {
+                drop(child.wait());
+            }
+        }
     }
 }
 

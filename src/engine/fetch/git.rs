@@ -8,11 +8,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::place_of;
+use super::place::{place_of, without_user};
 use super::program::Git;
 use super::{Fetcher, real_directory};
 use crate::build::git::{GitUrl, Reference};
 use crate::registry::{NamedBy, block_on, check_host};
+use crate::storage::FetchedPart;
 use crate::sys::fs;
 use crate::sys::lock::FileLock;
 use crate::types::{Report, ReportKind};
@@ -62,7 +63,7 @@ impl<'a> Fetcher<'a> {
             }
         }
         let git = Git::new(self, place.as_ref(), &url.remote)?;
-        let (kept, lock) = self.store.fetched("git", &url.remote)?;
+        let (kept, lock) = self.store.fetched(FetchedPart::Git, &url.remote, &without_user(&url.remote))?;
         let bare = kept.join("bare");
         if fs::metadata(bare.join("HEAD")).is_err() {
             git.run(None, &["init", "-q", "--bare", "--template=", "--", &text(&bare)?])?;
@@ -255,17 +256,6 @@ fn forget_git(directory: &Path) -> Result<(), Report> {
     Ok(())
 }
 
-/// A URL without the name and the password in it, which are nobody's who gets the repository.
-fn without_user(remote: &str) -> String {
-    match remote.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => {
-            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            format!("{scheme}://{}/{path}", authority.rsplit('@').next().unwrap_or_default())
-        }
-        _ => remote.to_owned(),
-    }
-}
-
 fn is_whole(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -277,20 +267,4 @@ fn is_abbreviated(text: &str) -> bool {
 fn text(path: &Path) -> Result<String, Report> {
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| Report::new(ReportKind::Unsupported, format!("the path {} is not UTF-8", path.display())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_of_a_url_has_no_password() {
-        for (remote, expected) in [
-            ("https://me:secret@h/a.git", "https://h/a.git"),
-            ("https://h:1/a.git", "https://h:1/a.git"),
-            ("git@h:a", "git@h:a"),
-        ] {
-            assert_eq!(without_user(remote), expected);
-        }
-    }
 }

@@ -8,9 +8,9 @@ use rustix::fs::{Mode, OFlags, Timespec, Timestamps, fchmod, futimens};
 use serde::{Deserialize, Serialize};
 
 use super::Fetcher;
-use super::place::place_of;
+use super::place::{place_of, without_user};
 use crate::registry::{self, Wanted, block_on};
-use crate::storage::Hasher;
+use crate::storage::{FetchedPart, Hasher};
 use crate::sys::fs::{self, AtPath as _, Durability};
 use crate::types::{Algorithm, Digest, Report, ReportKind, json};
 use crate::userns;
@@ -40,7 +40,7 @@ impl Fetcher<'_> {
         let authorization = self.authorization(url)?;
         let options = self.options();
         userns::inside(self.home, "rc: fetch", || {
-            let (kept, _lock) = self.store.fetched("http", url)?;
+            let (kept, _lock) = self.store.fetched(FetchedPart::Http, url, &without_user(url))?;
             let kept = Kept { directory: &kept };
             let record = kept.record(checksum.map_or(Algorithm::Sha256, Digest::algorithm))?;
             let record = match record {

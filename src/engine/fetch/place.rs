@@ -49,6 +49,18 @@ pub(in crate::engine) fn place_of(text: &str) -> Option<Authority> {
     (!host.is_empty()).then(|| Authority { scheme: scheme.to_ascii_lowercase(), host, authority })
 }
 
+/// A URL without the name and the password in it, which are nobody's who gets the repository or reads a list.
+pub(super) fn without_user(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let host = rest[..end].rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{}", &rest[end..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +110,19 @@ mod tests {
             [("https://h/x", true), ("http://h/x", false), ("http://127.0.0.1:1/x", true), ("git://h/x", false)]
         {
             assert_eq!(place_of(text).map(|place| place.is_private()), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_url_has_no_password() {
+        for (remote, expected) in [
+            ("https://me:secret@h/a.git", "https://h/a.git"),
+            ("HTTPS://me:secret@h?a@b", "HTTPS://h?a@b"),
+            ("https://h:1/a.git", "https://h:1/a.git"),
+            ("https://h", "https://h"),
+            ("git@h:a", "git@h:a"),
+        ] {
+            assert_eq!(without_user(remote), expected);
         }
     }
 }

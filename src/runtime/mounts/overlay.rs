@@ -48,8 +48,7 @@ pub(in crate::runtime) fn tree(mount: &Mount, place: &Path) -> Result<OwnedFd, F
         (None, None) => None,
     };
     if let Some((upper, work)) = &upper {
-        write!(options, ",upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{}", upper.as_raw_fd(), work.as_raw_fd())
-            .unwrap_or_default();
+        write!(options, ",upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()).unwrap_or_default();
     }
     let c_string = |text: &[u8]| CString::new(text).map_err(io::Error::from).step_on("name the layers of", destination);
     let target = c_string(place.as_os_str().as_encoded_bytes())?;

@@ -49,7 +49,12 @@ impl Store {
         if !root && names.next().is_none() {
             return Ok(None);
         }
-        let blob = self.pack_layer(&files, root)?;
+        let contents = match form {
+            Form::Kernel => Contents::Kept { root },
+            // Its own names hide files.
+            Form::Fuse => Contents::Layer { root },
+        };
+        let blob = self.pack_layer(&files, contents)?;
         match form {
             Form::Kernel => {
                 let (digest, size) = (blob.digest.clone(), blob.size);
@@ -60,8 +65,8 @@ impl Store {
         Ok(Some(blob))
     }
 
-    fn pack_layer(&self, files: &File, root: bool) -> Result<Descriptor, Report> {
-        let how = Pack { name: b"", contents: Contents::Layer { root }, owner: Owner::Own };
+    fn pack_layer(&self, files: &File, contents: Contents) -> Result<Descriptor, Report> {
+        let how = Pack { name: b"", contents, owner: Owner::Own };
         let mut blob = self.new_blob()?;
         if let Err(error) =
             pack::pack(files.as_fd(), OsStr::new("."), &how, BufWriter::with_capacity(BUFFER, &mut blob))
@@ -131,6 +136,28 @@ mod tests {
         let other = Target { map: "other".to_owned(), ownership: Ownership::Single };
         let (_, diff_id, _) = store.import_layer(archive, &other).expect("imports");
         assert_eq!(diff_id, kept.digest);
+    }
+
+    #[test]
+    fn what_an_archive_has_not_is_not_in_the_kept_layer_either() {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&home.path().join("store")).expect("a new store");
+        let target = Target { map: "test".to_owned(), ownership: Ownership::Single };
+        let upper = home.path().join("upper");
+        fs::create_dir_all(upper.join("run")).expect("made");
+        drop(std::os::unix::net::UnixListener::bind(upper.join("run/socket")).expect("bound"));
+        fs::write(upper.join("file"), "x").expect("written");
+        let kept = store.keep_layer(&upper, &target, Form::Kernel, false).expect("kept").expect("not empty");
+        let files = store.layer_path("test", &kept.digest).join("fs");
+        assert!(fs::read_dir(files.join("run")).expect("reads").next().is_none(), "the socket is gone");
+        assert!(files.join("file").exists());
+        // In an archive this name would remove a file of a layer below.
+        fs::create_dir_all(upper.join("etc")).expect("made");
+        fs::write(upper.join("etc/.wh.passwd"), "").expect("written");
+        let refused = store.keep_layer(&upper, &target, Form::Kernel, false).expect_err("refused");
+        assert!(refused.message.contains("`etc/.wh.passwd` cannot be in a layer"), "{}", refused.message);
+        let left = fs::read_dir(store.tmp()).expect("reads").count();
+        assert_eq!(left, 0, "nothing of it is stored");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use crate::engine::build::files::{Copy, Part, Side, list};
 use crate::engine::build::make::Maker;
 use crate::engine::build::mounts::{AGENTS, Cache, Filling, SECRETS, StepMount, StepMountKind};
 use crate::engine::build::run::Command;
-use crate::storage::Hasher;
+use crate::storage::{Form, Hasher};
 use crate::sys::fs;
 use crate::types::{Report, ReportKind, SecretFile};
 
 impl Maker<'_> {
-    pub(super) fn mount(&self, mount: &steps::StepMount, command: &mut Command) -> Result<(), Report> {
+    pub(super) fn mount<'s>(&'s self, mount: &steps::StepMount, command: &mut Command<'s>) -> Result<(), Report> {
         let target = mount.mount.target.clone().unwrap_or_default();
         let (key, kind) = match &mount.mount.kind {
             MountKind::Tmpfs { size } => (format!("tmpfs {target}"), StepMountKind::Tmpfs { size: *size }),
@@ -29,8 +29,7 @@ impl Maker<'_> {
             }
             MountKind::Bind { source, is_writable, .. } => {
                 let source = source.clone().unwrap_or_else(|| ".".to_owned());
-                let (side, ignore) = (self.side(mount.origin.as_ref())?, self.ignore(mount.origin.as_ref()));
-                self.bind(&target, &source, side, ignore, *is_writable)?
+                self.bind(&target, &source, mount.origin.as_ref(), *is_writable)?
             }
             MountKind::Secret { id, env, is_required, owner } => {
                 let id = id.clone().or_else(|| env.clone()).unwrap_or_else(|| last(&target).to_owned());
@@ -77,7 +76,7 @@ impl Maker<'_> {
         is_required: bool,
         owner: Owner,
         target: String,
-        command: &mut Command,
+        command: &mut Command<'_>,
     ) -> Result<(), Report> {
         let id = id.unwrap_or("default");
         command.mount_keys.push(format!("ssh {id} {target}"));
@@ -100,7 +99,7 @@ impl Maker<'_> {
     }
 
     /// What a cache has when it is new. It is another cache if that is something else, as in BuildKit.
-    fn filling(&self, origin: Option<&Origin>, source: Option<&str>) -> Result<Filling, Report> {
+    fn filling(&self, origin: Option<&Origin>, source: Option<&str>) -> Result<Filling<'_>, Report> {
         let (side, ignore) = (self.side(origin)?, self.ignore(origin));
         let source = source.unwrap_or(".");
         // Layers have their digests for names; what is in a directory must be looked at.
@@ -111,7 +110,8 @@ impl Maker<'_> {
             }
             Side::Directory(_) => None,
         };
-        let copy = Box::new(whole(side, source, ignore.cloned()));
+        let part = Part { ignore: ignore.map(|ignore| ignore as _), ..Part::of(side) };
+        let copy = Box::new(whole(part, source));
         let identity = match of_layers {
             Some(digest) => digest,
             None => list(self.scene, &copy)?.digest,
@@ -119,38 +119,59 @@ impl Maker<'_> {
         Ok(Filling { identity: identity.hex().to_owned(), copy })
     }
 
-    /// Files of the context, a stage or an image. What is read-only and whole is not copied.
+    /// Files of the context, a stage or an image. Those of the context are not copied if all of them may be seen and
+    /// only read.
     fn bind(
         &self,
         target: &str,
         source: &str,
-        side: Side,
-        ignore: Option<&Ignore>,
+        origin: Option<&Origin>,
         is_writable: bool,
-    ) -> Result<(String, StepMountKind), Report> {
+    ) -> Result<(String, StepMountKind<'_>), Report> {
+        let (side, ignore) = (self.side(origin)?, self.ignore(origin));
         let is_seen_whole = ignore.is_none_or(Ignore::is_empty);
-        if let (Side::Directory(context), true, false) = (&side, is_seen_whole, is_writable) {
-            let root = fs::open_directory(context)?;
+        let memo = origin.is_none().then(|| self.memo()).flatten();
+        let context = match &side {
+            Side::Directory(context) if is_seen_whole && !is_writable => Some(context.clone()),
+            _ => None,
+        };
+        let layers = match &side {
+            // Only the kernel joins layers for a mount.
+            Side::Layers(layers) if self.scene.form == Form::Kernel => Some(layers.clone()),
+            _ => None,
+        };
+        let part = Part { ignore: ignore.map(|ignore| ignore as _), memo, ..Part::of(side) };
+        let copy = Box::new(whole(part, source));
+        let listed = list(self.scene, &copy)?;
+        if listed.count == 0 {
+            let message = format!("`{}` is neither a file nor a directory", source.escape_debug());
+            return Err(Report::new(ReportKind::Invalid, message));
+        }
+        // By a socket a step would reach programs of the host.
+        if let Some(context) = context.filter(|_| !listed.is_live) {
+            let root = fs::open_directory(&context)?;
             let found = crate::sys::root::find(&root, source);
             let found = found.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
             let path = crate::sys::root::path_of(std::os::fd::AsFd::as_fd(&found));
             let path = path.map_err(|error| fs::PathError::new("find", context.join(source), error))?;
-            let listed = list(self.scene, &whole(side, source, None))?;
-            return Ok((format!("bind {target} {}", listed.digest), StepMountKind::Directory(path)));
+            return Ok((format!("bind {target} {}", listed.digest), StepMountKind::Live { path, listed, copy }));
         }
-        let copy = Box::new(whole(side, source, ignore.cloned()));
-        let listed = list(self.scene, &copy)?;
-        Ok((format!("bind {target} {} {is_writable}", listed.digest), StepMountKind::Copied { copy, is_writable }))
+        let key = format!("bind {target} {} {is_writable}", listed.digest);
+        if let Some(layers) = layers {
+            let (source, is_file) = (cleaned(source), listed.is_file);
+            return Ok((key, StepMountKind::Joined { layers, source, is_file, is_writable }));
+        }
+        Ok((key, StepMountKind::Copied { copy, is_writable }))
     }
 }
 
 /// A copy of what one source has, by its own name into a directory, or of all of a side.
-fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
+fn whole<'a>(part: Part<'a>, source: &str) -> Copy<'a> {
     let is_all = source.trim_matches(['/', '.']).is_empty();
     let destination = if is_all { "/".to_owned() } else { format!("/{}", last(source)) };
     Copy {
-        parts: vec![Part { sources: vec![source.as_bytes().to_vec()], ..Part::of(side) }],
-        exclude: ignore,
+        parts: vec![Part { sources: vec![source.as_bytes().to_vec()], ..part }],
+        exclude: None,
         parents: false,
         destination,
         owner: None,
@@ -158,6 +179,19 @@ fn whole(side: Side, source: &str, ignore: Option<Ignore>) -> Copy<'static> {
         mode: None,
         slot: None,
     }
+}
+
+/// A path without `.`, and with `..` taken away; empty for the root.
+fn cleaned(path: &str) -> String {
+    let mut components: Vec<&str> = Vec::new();
+    for component in path.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => drop(components.pop()),
+            name => components.push(name),
+        }
+    }
+    components.join("/")
 }
 
 /// The last component of a path.
