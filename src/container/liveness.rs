@@ -68,7 +68,7 @@ impl Container {
     }
 
     /// Whether its program was started and has ended, whatever the records say.
-    pub(super) fn has_lost_its_program(&self) -> bool {
+    pub(crate) fn has_lost_its_program(&self) -> bool {
         let was_started = matches!(self.status, Status::Running | Status::Stopping | Status::Paused);
         was_started && self.state.init.as_ref().is_some_and(|init| !init.is_alive())
     }

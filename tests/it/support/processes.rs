@@ -37,9 +37,15 @@ pub(crate) fn children(pid: i32, name: &str) -> Vec<i32> {
     all.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(named).collect()
 }
 
-/// Kills a process, if it has not ended.
+/// Kills a process, if it has not ended, and waits until it has given up its locks.
 pub(crate) fn kill(pid: i32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        rustix::process::kill_process(pid, Signal::KILL).ok();
+    let Some(process) = rustix::process::Pid::from_raw(pid) else { return };
+    // A zombie has closed its files.
+    let has_ended = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    };
+    if !has_ended() && rustix::process::kill_process(process, Signal::KILL).is_ok() {
+        super::wait::until("the killed process ends", || has_ended().then_some(()));
     }
 }
