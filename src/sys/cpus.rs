@@ -1,4 +1,4 @@
-//! How many CPUs the host has.
+//! The CPUs: how many the host has, and, for tests, how long a thread has had one.
 
 use super::fs;
 
@@ -14,6 +14,12 @@ pub(crate) fn present() -> u32 {
 /// One more than the last number of a list such as `0-3,8-11`.
 fn count(list: &str) -> Option<u32> {
     list.trim_end().rsplit([',', '-']).next()?.parse::<u32>().ok()?.checked_add(1)
+}
+
+/// How long this thread has had a CPU. Tests measure by it: what else the machine does is no part of it.
+#[cfg(test)]
+pub(crate) fn time_of_thread() -> std::time::Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Whatever a container sends: no panic, no long work, and answers that are answers.
 
-use std::time::Instant;
-
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::RecordType;
 
@@ -9,6 +7,7 @@ use super::{Table, ip, name, query};
 use crate::net::dns::answer::{Answer, Transport};
 use crate::net::dns::query::{Query, Rejected, judge};
 use crate::net::dns::resolver::{Asker, Decision, decide};
+use crate::sys::cpus::time_of_thread;
 
 /// xorshift64*.
 struct Chance(u64);
@@ -116,12 +115,13 @@ fn check_answer(query: &[u8], answer: &[u8]) {
 
 #[test]
 fn promised_counts_cost_nothing() {
-    let started = Instant::now();
+    let started = time_of_thread();
     for _ in 0..20_000 {
         let packet = b"\x12\x34\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\x03web\x00\x00\x01\x00\x01";
         assert!(matches!(Query::read(packet), Err(Rejected::With(_))));
         let packet = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\xff\xff\x03web\x00\x00\x01\x00\x01";
         assert!(matches!(Query::read(packet), Err(Rejected::With(_))));
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    let taken = time_of_thread() - started;
+    assert!(taken.as_secs() < 20, "{taken:?}");
 }
