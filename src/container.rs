@@ -161,6 +161,9 @@ pub(crate) enum Error {
         /// The process that holds its lock.
         pid: i32,
     },
+    /// Another process has started it since this start looked at it, and that run has ended.
+    #[error("cannot start `{0}`: another process has started it meanwhile, and it has ended")]
+    StartedMeanwhile(String),
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -235,7 +238,7 @@ impl From<Error> for Report {
             Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),
             Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
             Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } => ReportKind::Conflict,
-            Error::Busy { .. } => ReportKind::InUse,
+            Error::Busy { .. } | Error::StartedMeanwhile(_) => ReportKind::InUse,
             Error::TooManyDescriptors(_)
             | Error::Ambiguous(_)
             | Error::NotChecked(_)

@@ -72,8 +72,17 @@ pub(super) fn discard_leases(store: &Store, container: &Container) {
 
 /// Waits until the process of a pidfd has ended: only then the pidfd is readable.
 pub(super) fn wait_for_end(pidfd: BorrowedFd<'_>) -> Result<(), Error> {
+    wait(pidfd, None)
+}
+
+/// Waits until the process of a pidfd has ended, or for so many milliseconds.
+pub(super) fn wait_for_end_at_most(pidfd: BorrowedFd<'_>, milliseconds: u16) -> Result<(), Error> {
+    wait(pidfd, Some(Timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 }))
+}
+
+fn wait(pidfd: BorrowedFd<'_>, time: Option<Timespec>) -> Result<(), Error> {
     loop {
-        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None::<&Timespec>) {
+        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], time.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(Error::step("wait for a process")(error.into())),
             Ok(_) => return Ok(()),

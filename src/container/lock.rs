@@ -2,12 +2,15 @@
 
 use std::os::fd::AsFd as _;
 
-use super::ending::wait_for_end;
+use super::ending::wait_for_end_at_most;
 use super::{Container, Error};
 use crate::monitor::ContainerDir;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::open_pidfd;
 use crate::types::Name;
+
+/// How many milliseconds to wait before the record is read again.
+const UNRECORDED: u16 = 50;
 
 /// Takes the lock of a container whose monitor has ended or is about to; `None` if the container was removed.
 ///
@@ -21,8 +24,8 @@ pub(super) fn take(directory: &ContainerDir, name: &Name) -> Result<Option<Proce
                 (Ok(_), Ok(container)) if container.is_running() && !container.has_lost_its_program() => {
                     return Err(Error::Busy { name: name.to_string(), pid });
                 }
-                // The program has ended, so the monitor is about to.
-                (Ok(monitor), _) => wait_for_end(monitor.as_fd())?,
+                // The program has ended, so the monitor is about to; or it has just begun, and records that in a moment.
+                (Ok(monitor), _) => wait_for_end_at_most(monitor.as_fd(), UNRECORDED)?,
                 (Err(_), _) => {}
             },
             Err(error) if error.is_not_found() => return Ok(None),

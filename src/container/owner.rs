@@ -64,6 +64,10 @@ impl DirectoryOwner {
             Self::Existing { config, directory, files, state, .. } => {
                 let lock = lock::take(directory, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
+                // Its record is damaged, or as this start has seen it.
+                if directory.state().is_ok_and(|now| now.run + 1 != state.run) {
+                    return Err(Error::StartedMeanwhile(config.name.to_string()));
+                }
                 for (name, content) in files {
                     replace_public(directory, name, content)?;
                 }

@@ -75,7 +75,7 @@ impl Reviver {
             let root = Trees::of_root(root_of_pod(&self.store)?);
             match start(&environment, Origin::Existing(Box::new(pod)), root, alone) {
                 // Another member was faster.
-                Err(Error::Busy { .. } | Error::State { .. }) => {}
+                Err(Error::Busy { .. } | Error::State { .. } | Error::StartedMeanwhile(_)) => {}
                 started => return started.map(|_| true),
             }
         }
