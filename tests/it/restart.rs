@@ -227,6 +227,8 @@ fn update_refuses_a_restart_policy_if_descriptors_would_be_lost() {
     let mut cat = run(&lab, &["--log-driver=passthrough"], &["cat"]).open_input().start();
     cat.send("here\n");
     cat.line("here\n");
+    // What the program prints goes past its monitor.
+    until(&lab, "{{.State.Status}}", "running");
     let said = lab.rc(["update", "--restart", "always", "web"]).run().exits(125).stderr();
     assert!(said.contains("its program has descriptors of the command that started it"), "{said}");
     assert_eq!(field(&lab, "{{.HostConfig.RestartPolicy.Name}}"), "no");
