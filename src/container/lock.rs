@@ -24,7 +24,8 @@ pub(super) fn take(directory: &ContainerDir, name: &Name) -> Result<Option<Proce
                 (Ok(_), Ok(container)) if container.is_running() && !container.has_lost_its_program() => {
                     return Err(Error::Busy { name: name.to_string(), pid });
                 }
-                // The program has ended, so the monitor is about to; or it has just begun, and records that in a moment.
+                // The program has ended, so the monitor is about to; or the monitor has just begun, and records that in
+                // a moment.
                 (Ok(monitor), _) => wait_for_end_at_most(monitor.as_fd(), UNRECORDED)?,
                 (Err(_), _) => {}
             },
