@@ -80,8 +80,8 @@ fn programs_see_the_kernel_of_another_machine() {
 #[test]
 fn a_directory_with_a_root_of_its_own_has_the_files_of_rc() {
     let lab = lab();
-    let options = ["--chrootdirs", "/work/root,/other", "--hostname", "box"];
-    for place in ["/work/root/etc/hostname", "/other/etc/hostname", "/etc/hostname"] {
+    let options = ["--chrootdirs", "/srv/root,/other", "--hostname", "box"];
+    for place in ["/srv/root/etc/hostname", "/other/etc/hostname", "/etc/hostname"] {
         run(&lab, &options, &["read", place]).prints("box\n");
     }
     assert!(run(&lab, &options, &["read", "/other/etc/hosts"]).text().contains("box"));

@@ -53,6 +53,9 @@ fn a_paused_pod_is_frozen_whole() {
     is(&lab, "Paused", 2);
     pod(&lab, &["unpause", "p"]).prints("p\n");
     is(&lab, "Running", 2);
+    let events = ["events", "--stream=false", "--filter", "type=pod", "--format", "{{.Status}}"];
+    let events = lab.rc(events).run().text();
+    assert!(events.ends_with("pause\nunpause"), "{events}");
     lab.rc(["pause", "one"]).run().prints("one\n");
     is(&lab, "Degraded", 2);
     pod(&lab, &["pause", "p"]).prints("p\n");

@@ -9,7 +9,7 @@ use super::start::start;
 use super::stop::stop;
 use crate::container::{self, Asked, Container};
 use crate::monitor::Status;
-use crate::pod::{self, Pod};
+use crate::pod;
 use crate::types::{Report, Signal};
 
 /// Sends a signal to the programs of all members that run. SIGKILL ends the pod with them.
@@ -37,10 +37,7 @@ pub(crate) fn pause_pods(
     selection: &PodSelection,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
-    let store = &context.store_to_read()?;
-    each(store, selection, observer, |pod, observer| {
-        at_once(all_that(pod, Status::Running), observer, container::pause)
-    })
+    switch(context, selection, observer, (Status::Running, "pause"), container::pause)
 }
 
 /// Thaws all processes of pods.
@@ -49,9 +46,23 @@ pub(crate) fn unpause_pods(
     selection: &PodSelection,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
+    switch(context, selection, observer, (Status::Paused, "unpause"), container::unpause)
+}
+
+/// Asks for `action` of the pod's own process and of the members that have the status `from`.
+fn switch(
+    context: &Context,
+    selection: &PodSelection,
+    observer: &mut dyn Observer,
+    (from, action): (Status, &str),
+    ask: impl Fn(&Container) -> Result<Asked, container::Error>,
+) -> Result<(), Report> {
     let store = &context.store_to_read()?;
     each(store, selection, observer, |pod, observer| {
-        at_once(all_that(pod, Status::Paused), observer, container::unpause)
+        let all = std::iter::once(&pod.sandbox).chain(&pod.members);
+        at_once(all.filter(|container| container.status == from), observer, &ask)?;
+        happened::to_container(store, &pod.sandbox.config, action);
+        Ok(())
     })
 }
 
@@ -66,11 +77,6 @@ pub(crate) fn restart_pods(
         stop(store, pod, &Stop::default(), observer)?;
         start(context, &pod::find(store, pod.id().as_str())?, observer)
     })
-}
-
-/// The pod's own process and its members that have the status.
-fn all_that(pod: &Pod, status: Status) -> impl Iterator<Item = &Container> {
-    std::iter::once(&pod.sandbox).chain(&pod.members).filter(move |container| container.status == status)
 }
 
 /// Asks something of containers, all at the same time. The last failure is the pod's, the observer gets the others.
