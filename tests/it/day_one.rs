@@ -134,13 +134,13 @@ fn what_was_pruned_is_told() {
 fn a_clean_up_finds_nothing_to_do_and_says_what_runs() {
     let lab = lab();
     start(&lab, "long", &[], &["hang"]);
-    lab.rc(["create", "--name", "c", "--network", "none", "payload", "/payload"]).run().succeeds();
-    lab.rc(["container", "cleanup", "c"]).run().prints("c\n");
+    lab.rc(["create", "--name", "created", "--network", "none", "payload", "/payload"]).run().succeeds();
+    lab.rc(["container", "cleanup", "created"]).run().prints("created\n");
     assert!(lab.rc(["container", "cleanup", "long"]).run().exits(125).stderr().contains("long"));
     lab.rc(["container", "cleanup", "-a"]).run().succeeds();
-    lab.rc(["container", "cleanup", "--rm", "c"]).run().succeeds();
-    lab.rc(["container", "exists", "c"]).run().is(1, "", "");
-    assert!(lab.rc(["init", "c"]).run().exits(125).stderr().contains("rc start"));
+    lab.rc(["container", "cleanup", "--rm", "created"]).run().succeeds();
+    lab.rc(["container", "exists", "created"]).run().is(1, "", "");
+    assert!(lab.rc(["init", "created"]).run().exits(125).stderr().contains("rc start"));
     lab.remove_containers();
 }
 
