@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use super::addresses::INTERFACE;
 use super::agreed::{MARK, MTU, TABLE};
 use super::error::Error;
-use super::filter;
+use super::filter::{self, Before};
 use super::netlink::messages::{self, LOOPBACK, Route, Veth};
 use super::netlink::{Netlink, Refused};
 use crate::sys::{fs, namespace};
@@ -76,7 +76,7 @@ pub(super) fn set_up(record: &NetworkRecord) -> Result<bool, Refused> {
     for (name, value) in SYSCTLS.iter().chain(of_ipv6) {
         set(name, value)?;
     }
-    let has_filter = set_up_filter(record);
+    let has_filter = set_up_filter(record, Before::Nothing);
     if !has_filter {
         // Interfaces to come, so the way out: slirp4netns asks there for the MAC address of each member.
         set("net/ipv4/conf/default/proxy_arp", "1")?;
@@ -84,10 +84,9 @@ pub(super) fn set_up(record: &NetworkRecord) -> Result<bool, Refused> {
     Ok(has_filter)
 }
 
-/// Sets up the packet filter of the network that this process is in, in place of the one that may be there. Returns
-/// whether it has one.
-pub(super) fn set_up_filter(record: &NetworkRecord) -> bool {
-    filter::install(&record.network_interface).is_ok()
+/// Sets up the packet filter of the network that this process is in. Returns whether it has one.
+pub(super) fn set_up_filter(record: &NetworkRecord, before: Before) -> bool {
+    filter::install(&record.network_interface, before).is_ok()
 }
 
 /// Removes the interface of a helper that was killed from the network that this process is in: the kernel takes some

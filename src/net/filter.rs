@@ -31,17 +31,27 @@ const TABLE: &str = "rc";
 const NEW_TABLE: u8 = 0;
 const DELETE_TABLE: u8 = 2;
 
+/// What the network namespace may have already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing: it has just been made.
+    Nothing,
+    /// The filter of a keeper that was killed, which is replaced. The end of the socket then waits until the kernel has
+    /// freed that, 8 to 16 ms.
+    Filter,
+}
+
 /// Sets up the filter in the network namespace of this process, for the bridge of this name. It is there as a whole, or
 /// not at all.
 ///
 /// Fails if the kernel has no nf_tables, or not these parts of it.
-pub(super) fn install(bridge: &str) -> Result<(), Refused> {
+pub(super) fn install(bridge: &str, before: Before) -> Result<(), Refused> {
     let socket = Netlink::netfilter().map_err(|source| Refused { step: "talk to nf_tables", source })?;
-    socket.batch("set up nf_tables", &batch(bridge))
+    socket.batch("set up nf_tables", &batch(bridge, before))
 }
 
 /// The batch.
-fn batch(bridge: &str) -> Vec<Vec<u8>> {
+fn batch(bridge: &str, before: Before) -> Vec<Vec<u8>> {
     let masquerade = [meta_load(7), compare_name(TAP), expression("masq", &[])];
     let transparent = [
         meta_load(6),
@@ -52,18 +62,20 @@ fn batch(bridge: &str) -> Vec<Vec<u8>> {
         expression("immediate", &[number(1, REGISTER), nested(2, &[DefaultNla::new(1, MARK.to_ne_bytes().to_vec())])]),
         expression("meta", &[number(2, 3), number(3, REGISTER)]),
     ];
-    vec![
-        message(BATCH_BEGIN, 0, u16::from(NFTABLES).to_be(), &[]),
-        // Together these replace a table that may be there.
-        request(NEW_TABLE, &[string(1, TABLE)]),
-        request(DELETE_TABLE, &[string(1, TABLE)]),
+    // Together with the one below these replace a table that may be there.
+    let replace = match before {
+        Before::Nothing => Vec::new(),
+        Before::Filter => vec![request(NEW_TABLE, &[string(1, TABLE)]), request(DELETE_TABLE, &[string(1, TABLE)])],
+    };
+    let new = [
         request(NEW_TABLE, &[string(1, TABLE)]),
         chain("postrouting", "nat", 4, 100),
         chain("prerouting", "filter", 0, -150),
         rule("postrouting", &masquerade),
         rule("prerouting", &transparent),
-        message(BATCH_END, 0, u16::from(NFTABLES).to_be(), &[]),
-    ]
+    ];
+    let edge = |kind| std::iter::once(message(kind, 0, u16::from(NFTABLES).to_be(), &[]));
+    edge(BATCH_BEGIN).chain(replace).chain(new).chain(edge(BATCH_END)).collect()
 }
 
 /// `NFT_MSG_NEWCHAIN`: a base chain, by default everything passes.
@@ -140,9 +152,17 @@ mod tests {
 
     #[test]
     fn every_message_has_its_length_and_a_multiple_of_four_bytes() {
-        for message in batch("podman1") {
+        for message in batch("podman1", Before::Filter) {
             assert_eq!(message.len() % 4, 0);
             assert_eq!(message[..4], u32::try_from(message.len()).expect("short").to_ne_bytes());
         }
+    }
+
+    #[test]
+    fn nothing_is_deleted_in_a_new_namespace_since_the_end_of_the_socket_would_wait_for_that() {
+        let delete = u16::from_be_bytes([NFTABLES, DELETE_TABLE]).to_ne_bytes();
+        let deletes = |before| batch("podman1", before).iter().filter(|message| message[4..6] == delete).count();
+        assert_eq!([deletes(Before::Nothing), deletes(Before::Filter)], [0, 1]);
+        assert_eq!(batch("podman1", Before::Nothing).len() + 2, batch("podman1", Before::Filter).len());
     }
 }

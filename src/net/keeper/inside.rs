@@ -12,6 +12,7 @@ use super::super::agreed::TAP;
 use super::super::bridge;
 use super::super::dns::Sockets;
 use super::super::error::Error;
+use super::super::filter::Before;
 use super::super::netlink::Refused;
 use super::protocol::{self, Said, say};
 use super::space::{Keep, Space};
@@ -40,7 +41,7 @@ impl Inside {
                 Some(namespace) => {
                     namespace::join(namespace, CloneFlags::CLONE_NEWNET).map_err(refused("enter the network"))?;
                     bridge::remove_way_out(TAP, Instant::now() + TAP_GOES)?;
-                    bridge::set_up_filter(keep.record)
+                    bridge::set_up_filter(keep.record, Before::Filter)
                 }
                 None => {
                     namespace::unshare(CloneFlags::CLONE_NEWNET).map_err(refused("create a network namespace"))?;
