@@ -4,6 +4,7 @@
 //! errno each, and to decode messages of every kind would make the program most of a megabyte larger.
 
 pub(super) mod messages;
+pub(super) mod watch;
 
 use std::io;
 

@@ -1,7 +1,11 @@
 //! A network's way out: slirp4netns or pasta, with an interface in the network's namespace. Its keeper is the parent,
 //! and starts it again when it ends.
+//!
+//! slirp4netns first gives its interface an address and a default route, then confines itself, and says that it is ready
+//! when that is done. From the route on packets wait in the interface until it reads them, so that is when the network
+//! is complete for its members, unless they have IPv6.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,6 +17,7 @@ use super::drivers::endpoint_driver;
 use super::error::Error;
 use super::keeper::Inside;
 use super::keeper::space::Space;
+use super::netlink::watch::Routes;
 use super::programs::Programs;
 use super::request::Request;
 use crate::types::{NetworkDriver, NetworkRecord, Report};
@@ -57,6 +62,10 @@ enum State {
         inside: Inside,
         network: StartingNetwork,
         until: Instant,
+        /// Until a helper of which that is known has set up its default route.
+        routes: Option<Routes>,
+        /// The default route is there, and that was news.
+        is_told: bool,
     },
     Up {
         network: Running,
@@ -103,12 +112,14 @@ impl<'a> WayOut<'a> {
     }
 
     fn try_start(&mut self, inside: Option<Inside>, space: &Space) -> Result<State, Error> {
-        let inside = inside.map_or_else(|| Inside::enter(self.record, space), Ok)?;
+        let mut inside = inside.map_or_else(|| Inside::enter(self.record, space), Ok)?;
         let driver = self.driver()?;
         self.request.options = self.options(driver);
-        let driver = endpoint_driver(driver)?;
-        let network = driver.start(&self.request, inside.pid())?;
-        Ok(State::Starting { inside, network, until: Instant::now() + PATIENCE })
+        // Its route for IPv6 comes when it works.
+        let says_by_route = driver == NetworkDriver::Slirp4netns && !self.record.has_ipv6();
+        let routes = inside.take_routes().filter(|_| says_by_route);
+        let network = endpoint_driver(driver)?.start(&self.request, inside.pid())?;
+        Ok(State::Starting { inside, network, until: Instant::now() + PATIENCE, routes, is_told: false })
     }
 
     /// slirp4netns, or pasta where only that is installed: it takes more memory, and longer to start; and it answers
@@ -158,6 +169,12 @@ impl<'a> WayOut<'a> {
 
     /// Descriptors that are readable when [`proceed`](Self::proceed) has something to do.
     pub(super) fn awaited(&self) -> Vec<BorrowedFd<'_>> {
+        let routes = if let State::Starting { routes, .. } = &self.state { routes.as_ref() } else { None };
+        self.of_helper().into_iter().chain(routes.map(Routes::as_fd)).collect()
+    }
+
+    /// Those that the helper makes readable: it is ready, or has ended.
+    fn of_helper(&self) -> Vec<BorrowedFd<'_>> {
         match &self.state {
             State::Starting { network, .. } => network.awaited().into_iter().flatten().collect(),
             State::Up { network, .. } => network.pidfd().into_iter().collect(),
@@ -173,22 +190,32 @@ impl<'a> WayOut<'a> {
         }
     }
 
+    /// Whether a helper that is starting has set up its default route since the last call.
+    fn has_route(&mut self) -> bool {
+        let State::Starting { routes, is_told, .. } = &mut self.state else { return false };
+        // Nothing more is heard of them after that.
+        routes.take_if(|routes| routes.have_default()).is_some_and(|_| !std::mem::replace(is_told, true))
+    }
+
     /// Goes on if there is something to do, which it does not wait for. Returns news: it works now, or it does not.
     pub(super) fn proceed(&mut self, space: &Space) -> Option<Result<(), Report>> {
+        if self.has_route() {
+            return Some(Ok(()));
+        }
         let is_late = self.deadline().is_some_and(|until| until <= Instant::now());
-        let is_ready = super::wait::wait_readable(&self.awaited(), Instant::now()).unwrap_or(false);
+        let is_ready = super::wait::wait_readable(&self.of_helper(), Instant::now()).unwrap_or(false);
         if !is_late && !is_ready {
             return None;
         }
         match std::mem::replace(&mut self.state, State::None) {
             State::None => None,
-            State::Starting { inside, network, .. } => {
+            State::Starting { inside, network, is_told, .. } => {
                 let news = network.wait_ready(Instant::now());
                 drop(inside);
                 match news {
                     Ok(network) => {
                         self.state = State::Up { network, since: Instant::now() };
-                        Some(Ok(()))
+                        (!is_told).then_some(Ok(()))
                     }
                     Err(error) => self.give_up(error),
                 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::processes::{children, kill, processes};
 use crate::support::{Lab, Running, Set, wait};
@@ -86,6 +87,24 @@ fn containers_of_a_network_reach_each_other_and_the_host() {
     assert!(!lab.store().join("networks/app/ctl").exists(), "the keeper takes its socket with it");
     let leases = fs::read_dir(lab.store().join("networks/app/leases")).expect("leases");
     assert_eq!(leases.count(), 0);
+}
+
+#[test]
+fn a_program_runs_as_soon_as_its_packets_can_wait_for_the_way_out() {
+    require!(program "slirp4netns");
+    let lab = lab(&[]);
+    let settings = lab.root().join("config/rc");
+    fs::create_dir_all(&settings).expect("a directory");
+    let helper = settings.join("helper");
+    // It never says that it is ready.
+    let script = "#!/bin/sh\nfor word; do shift; case $word in --ready-fd=*);; *) set -- \"$@\" \"$word\";; esac; done\n\
+                  exec /usr/bin/slirp4netns \"$@\"\n";
+    fs::write(&helper, script).expect("written");
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).expect("executable");
+    fs::write(settings.join("rc.toml"), format!("[helpers]\nslirp4netns = {helper:?}\n")).expect("written");
+    start(&lab, "one", &["app"]);
+    reaches_the_host(&lab, "one");
+    lab.remove_containers();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::super::dns::Sockets;
 use super::super::error::Error;
 use super::super::filter::Before;
 use super::super::netlink::Refused;
+use super::super::netlink::watch::Routes;
 use super::protocol::{self, Said, say};
 use super::space::{Keep, Space};
 use crate::sys::process::{self, Child, CloneOptions, fork};
@@ -28,6 +29,8 @@ const TAP_GOES: Duration = Duration::from_secs(2);
 pub(in crate::net) struct Inside {
     child: Child,
     _socket: OwnedFd,
+    /// What comes to the namespace from now on.
+    routes: Option<Routes>,
 }
 
 impl Inside {
@@ -92,11 +95,12 @@ impl Inside {
             let done = become_root(home, keeper).and_then(|()| work()).and_then(|(has_filter, sockets)| {
                 let own = rustix::fs::open(c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
                 let own = own.map_err(|errno| refused("open the network's namespace")(errno.into()))?;
-                Ok((has_filter, own, sockets))
+                let routes = Routes::watch().map_err(refused("watch the network's routes"))?;
+                Ok((has_filter, own, routes, sockets))
             });
             let told = match &done {
-                Ok((has_filter, own, sockets)) => {
-                    let descriptors = [vec![own.as_fd()], sockets.descriptors()].concat();
+                Ok((has_filter, own, routes, sockets)) => {
+                    let descriptors = [vec![own.as_fd(), routes.as_fd()], sockets.descriptors()].concat();
                     say(theirs.as_fd(), &Said::Welcome { has_filter: *has_filter }, &descriptors)
                 }
                 Err(error) => {
@@ -114,11 +118,19 @@ impl Inside {
         })
         .map_err(failed("fork"))?;
         drop(theirs);
-        let inside = Self { child, _socket: ours };
+        let mut inside = Self { child, _socket: ours, routes: None };
         let heard = protocol::hear(&inside._socket).map_err(failed("make the network"))?;
-        let (said, descriptors) =
+        let (said, mut descriptors) =
             heard.ok_or_else(|| failed("make the network")(io::Error::from_raw_os_error(libc::ECHILD)))?;
+        if descriptors.len() > 1 {
+            inside.routes = Some(descriptors.remove(1).into());
+        }
         Ok((inside, said, descriptors))
+    }
+
+    /// Hears of routes that have come to the namespace since it was entered; `None` the second time.
+    pub(in crate::net) fn take_routes(&mut self) -> Option<Routes> {
+        self.routes.take()
     }
 
     /// The PID by which a helper finds the namespaces.
