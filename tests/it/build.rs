@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::support::wait::until;
 use crate::support::{Exit, Image, Lab, Layer, Output, Set, Signal};
 
 /// An image with busybox as the shell and all of its tools, `localhost/base`.
@@ -235,13 +236,37 @@ fn stages_that_need_nothing_of_each_other_grow_at_the_same_time_and_share_a_cach
 
 #[test]
 fn two_builds_at_once_take_each_step_once() {
-    let dockerfile = "FROM localhost/base\nRUN --mount=type=cache,id=count,target=/c echo x >>/c/times; sleep 0.3\n\
-        RUN --mount=type=cache,id=count,target=/c cat /c/times >/times\n";
+    // Each step of the two stages runs until somebody writes to its FIFO.
+    let dockerfile = "FROM localhost/base AS a\nRUN echo a >>/gate/times; cat /gate/a >/a\n\
+        FROM localhost/base AS b\nRUN echo b >>/gate/times; cat /gate/b >/b\n\
+        FROM localhost/base\nCOPY --from=a /a /\nCOPY --from=b /b /\n";
     let lab = lab(&[("Dockerfile", dockerfile)]);
-    let other = lab.rc(["build", "-q"]).arg(lab.work("context")).start();
-    build(&lab, &["-q"]).exits(0).stdout();
-    other.wait().exits(0).stdout();
-    play(&lab, &["cat", "/times"]).prints("x\n");
+    let gate = lab.work("gate");
+    fs::create_dir(&gate).expect("made");
+    for name in ["a", "b"] {
+        lab.program("mkfifo", [name]).directory(&gate).run().exits(0).stdout();
+    }
+    let times = || fs::read_to_string(gate.join("times")).unwrap_or_default();
+    let start = |progress: &str| {
+        let command = lab.rc(["build", "--progress", progress, "-t", "localhost/made", "-v"]);
+        command.arg(format!("{}:/gate", gate.display())).arg(lab.work("context")).start()
+    };
+    let first = start("plain");
+    until("both steps to run", || (times().lines().count() == 2).then_some(()));
+    // Here the lines of steps that run at once need not wait for each other.
+    let second = start("rawjson");
+    until("the second build to wait for both", || {
+        (second.error_text().matches("waits for another build").count() == 2).then_some(())
+    });
+    for name in ["a", "b"] {
+        fs::write(gate.join(name), format!("from {name}\n")).expect("a step reads it");
+    }
+    // Each step that one of them has taken the other has found.
+    let [first, second] = [first, second].map(|build| build.wait().exits(0).stderr());
+    let (done, found) = (first.matches(" DONE ").count(), second.matches("\"cached\":true").count());
+    assert!(done == found && done >= 2, "{first}\n{second}");
+    assert_eq!(times().lines().count(), 2, "{}", times());
+    play(&lab, &["cat", "/a", "/b"]).prints("from a\nfrom b\n");
 }
 
 #[test]
