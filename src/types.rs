@@ -1,6 +1,7 @@
 //! Values that are parsed once at the edge and always valid.
 
 pub(crate) mod capability;
+pub(crate) mod container_path;
 mod dialect;
 mod digest;
 mod duration;

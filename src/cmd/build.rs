@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Add a line to /etc/hosts of every step: NAME:ADDRESS
     #[arg(long = "add-host", value_name = "HOST")]
     pub(crate) add_hosts: Vec<String>,
-    /// Allow what takes confinement away: network.host or security.insecure
+    /// Allow what takes confinement away: network.host, security.insecure, device or device=NAME
     #[arg(long = "allow", value_name = "ENTITLEMENT")]
     pub(crate) allowed: Vec<String>,
     /// Name a context: NAME=DIRECTORY, a URL, docker-image://IMAGE, oci-layout://DIRECTORY or target:STAGE

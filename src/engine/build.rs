@@ -24,6 +24,7 @@ mod make;
 mod mounts;
 mod overlay;
 mod prepare;
+mod present;
 mod remote;
 mod request;
 mod result;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::inline::{FIELD as INLINE_FIELD, field as inline_field};
+pub(crate) use self::inline::{FIELD as INLINE_FIELD, field as inline_field, steps_here};
 pub(crate) use self::place::Place;
 use super::format::OCI_MANIFEST;
 use super::push::packing;

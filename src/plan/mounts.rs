@@ -10,27 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::paths::{clean, is_within};
 use super::request::MountRequestKind;
 use super::{
     Error, Facts, ImageDefaults, ImageSource, Mount, MountKind, MountRequest, Request, first_process, volumes,
     volumes_from,
 };
+use crate::types::container_path::mount_destination;
 use crate::types::{Invalid, Name};
-
-/// Files of `/proc` that a mount may hide, because they only inform (lxcfs). Other files of the caller there would
-/// pass for the kernel's. Source: runc `checkProcMount`.
-const PROC_FILES: [&str; 9] = [
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/loadavg",
-    "/proc/meminfo",
-    "/proc/net/dev",
-    "/proc/slabinfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/uptime",
-];
 
 /// The directories that stay writable under `--read-only`, with their modes. Source: podman-run(1),
 /// `--read-only-tmpfs`.
@@ -90,7 +76,7 @@ impl MountRequest {
 
     /// The mount, complete. An anonymous volume gets the next of the names.
     pub(super) fn resolve(&self, sources: &mut Sources<'_>) -> Result<Mount, Error> {
-        let destination = destination(&self.destination).map_err(|reason| self.invalid(reason))?;
+        let destination = mount_destination(&self.destination).map_err(|reason| self.invalid(reason))?;
         if let Some((one, other)) = contradiction(&self.options) {
             return Err(self.invalid(&format!("`{one}` and `{other}` contradict each other")));
         }
@@ -201,18 +187,6 @@ fn is_mounted(mounts: &[Mount], destination: &str) -> bool {
 pub(super) fn count_anonymous(request: &Request, image: &ImageDefaults) -> usize {
     let is_anonymous = |mount: &&MountRequest| mount.kind == MountRequestKind::Volume && mount.source.is_none();
     request.mounts.iter().filter(is_anonymous).count() + image.volumes.len()
-}
-
-/// The cleaned path in the container: absolute, not the root, and not over the kernel's own files.
-fn destination(text: &str) -> Result<String, &'static str> {
-    let path = clean(text).ok_or("the destination must be an absolute path")?;
-    if path == "/" {
-        return Err("nothing can be mounted over the root");
-    }
-    if is_within(&path, "/proc") && !PROC_FILES.contains(&path.as_str()) {
-        return Err("nothing can be mounted over /proc");
-    }
-    Ok(path)
 }
 
 /// Two options that exclude each other.

@@ -1,6 +1,8 @@
-//! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and the cleaning of paths.
+//! Paths inside a container: those of `/proc` and `/sys` that are hidden or read-only, and paths of the host.
 
 use std::path::{Path, PathBuf};
+
+pub(super) use crate::types::container_path::{clean, is_within};
 
 /// Paths that no program in a container needs and that reveal, or reach, the host. Source: safety.md section 4, the
 /// union of docker's, podman's and crun's lists; the paths of each CPU are added by [`masked`].
@@ -44,55 +46,9 @@ pub(super) fn read_only() -> Vec<String> {
     READ_ONLY.iter().map(|&path| path.to_owned()).collect()
 }
 
-/// An absolute path without empty, `.` and `..` components, by its text alone; `None` if it is not absolute or holds a
-/// NUL. The runtime resolves symlinks, every path beneath the root.
-pub(super) fn clean(path: &str) -> Option<String> {
-    if !path.starts_with('/') || path.contains('\0') {
-        return None;
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(format!("/{}", parts.join("/")))
-}
-
-/// Whether `path` is `parent` or beneath it; both must be clean.
-pub(super) fn is_within(path: &str, parent: &str) -> bool {
-    path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// The absolute path of `path`, which may be relative to `working_dir`.
 pub(super) fn host_path(path: &str, working_dir: &Path) -> PathBuf {
     // `./x` and `.` read better without the dot; `..` stays, because the kernel must resolve it after symlinks.
     let path = path.strip_prefix("./").unwrap_or(path);
     if path.is_empty() || path == "." { working_dir.to_owned() } else { working_dir.join(path) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cleaning() {
-        for (path, cleaned) in [
-            ("/", Some("/")),
-            ("/a//b/", Some("/a/b")),
-            ("/a/./b", Some("/a/b")),
-            ("/a/../b", Some("/b")),
-            ("/../../x", Some("/x")),
-            ("a", None),
-            ("", None),
-            ("/a\0", None),
-        ] {
-            assert_eq!(clean(path).as_deref(), cleaned, "{path:?}");
-        }
-        assert!(is_within("/proc/x", "/proc") && is_within("/proc", "/proc") && !is_within("/process", "/proc"));
-    }
 }

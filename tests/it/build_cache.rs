@@ -120,6 +120,29 @@ fn an_image_may_be_a_cache_of_its_own_layers() {
 }
 
 #[test]
+fn an_image_of_the_store_is_a_cache_and_its_registry_is_not_asked() {
+    let first = fresh();
+    let id = build(&first, &["-q", "--timestamp", "0", "--cache-to", "type=inline"]).exits(0).stdout();
+    let saved = first.rc(["save", "--format", "oci-archive", "localhost/made"]).run().exits(0).stdout;
+    let second = fresh();
+    second.rc(["load", "-q"]).input(saved).run().exits(0).stdout();
+    let from = ["--timestamp", "0", "--cache-to", "type=inline", "--cache-from", "localhost/made"];
+    let said = build(&second, &[&["--progress", "plain"], &from[..]].concat()).exits(0);
+    // As from a registry: the stage `one` is not in the image, and its file is the same.
+    assert_eq!(cached(&said.stderr()), (3, 3), "{}", said.stderr());
+    assert!(!said.stderr().contains("warning"), "{}", said.stderr());
+    assert_eq!(said.stdout(), id);
+    // What runs is what the first store has made.
+    play(&second, &["test", "-s", "/one"]).exits(0).stdout();
+    second.rc(["tag", "localhost/base", "localhost/plain"]).run().exits(0).stdout();
+    let said = build(&second, &["--progress", "plain", "--cache-from", "localhost/plain"]).exits(0).stderr();
+    assert!(
+        said.contains("warning: cannot use the cache"),
+        "an image that says nothing is asked for elsewhere: {said}"
+    );
+}
+
+#[test]
 fn steps_that_were_taken_too_long_ago_are_taken_again() {
     let lab = fresh();
     build(&lab, &["-q"]).exits(0).stdout();

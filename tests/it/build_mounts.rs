@@ -136,3 +136,26 @@ fn a_secret_is_a_file_a_variable_or_both() {
         play(&lab, &["cat", "/out"]).prints(expected);
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_mount_is_said_of_its_flag_and_of_its_place() {
+    let lab = lab(&[("a", "x")]);
+    for (flags, column, message) in [
+        ("--mount=type=tmpfs,target=/proc/x", 5, "`--mount`: `/proc/x`: nothing can be mounted over /proc"),
+        (
+            "--network=none --mount=type=cache,target=/w/../..",
+            20,
+            "`--mount`: `/`: nothing can be mounted over the root",
+        ),
+        ("--mount=type=cache,target=/c --mount=target=/x/../c", 34, "`--mount`: `/c` is the target of two mounts"),
+        ("--mount=target=/m --mount=from=localhost/base,source=no,target=/n", 23, "`--mount`: `no` is not there"),
+        ("--mount=source=no,target=/n", 5, "`--mount`: `no` is not there"),
+        ("--mount=type=secret,id=s,required", 5, "`--mount`: the step needs the secret `s`"),
+        ("--mount=type=ssh,required", 5, "`--mount`: the step needs the agent `default`"),
+    ] {
+        write(&lab, "Dockerfile", &format!("FROM localhost/base\nRUN {flags} true\n"));
+        let refused = build(&lab, &[]).exits(125).stderr();
+        let is_placed = refused.contains(&format!("Dockerfile:2:{column}\n"));
+        assert!(is_placed && refused.contains(message) && !refused.contains("--volume"), "{flags}: {refused}");
+    }
+}

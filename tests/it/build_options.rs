@@ -194,6 +194,49 @@ fn steps_are_confined_and_equipped_as_the_options_say() {
     }
     let refused = build(&lab, &["--security-opt", "seccomp=/nowhere"]).exits(125).stderr();
     assert!(refused.contains("/nowhere"), "{refused}");
+    // A device is where it is to be, and the files of the image are its own.
+    let text = "FROM localhost/base\nRUN test -c /dev/card && echo x >/dev/card && echo own >/etc/hostname && \
+        ls /dev/card >/out; cat /etc/hostname >>/out; echo kept >/etc/hosts; true\n";
+    write(&lab, "Dockerfile", text);
+    build(&lab, &["-q", "--device", "/dev/null:/dev/card", "--no-hostname", "--no-hosts"]).exits(0).stdout();
+    play(&lab, &["cat", "/out"]).prints("/dev/card\nown\n");
+    let of_image = |words: &[&str]| {
+        let line = ["run", "--rm", "--network", "none", "--no-hosts", "--no-hostname", "localhost/made"];
+        lab.rc(line).args(words).run().exits(0).stdout()
+    };
+    assert_eq!(of_image(&["cat", "/etc/hostname", "/etc/hosts"]), "own\nkept\n");
+    build(&lab, &["-q"]).exits(0).stdout();
+    assert_eq!(of_image(&["cat", "/out"]), "build\n", "without the options it has neither");
+    let refused = build(&lab, &["--device", "/dev/nowhere"]).exits(125).stderr();
+    assert!(refused.contains("/dev/nowhere"), "{refused}");
+}
+
+#[test]
+fn steps_are_in_the_namespaces_that_the_caller_names() {
+    let kinds = ["cgroup", "ipc", "pid", "uts"];
+    let text = "FROM localhost/base\nRUN for kind in cgroup ipc pid uts; do busybox readlink /proc/self/ns/$kind; \
+        done >/out\n";
+    let lab = lab(&[("Dockerfile", text)]);
+    let own = kinds.map(|kind| fs::read_link(format!("/proc/self/ns/{kind}")).expect("reads").display().to_string());
+    let shared = |words: &[&str]| {
+        build(&lab, &[&["-q"], words].concat()).exits(0).stdout();
+        let seen = play(&lab, &["cat", "/out"]).exits(0).stdout();
+        let seen: Vec<&str> = seen.lines().collect();
+        assert_eq!(seen.len(), 4, "{seen:?}");
+        own.iter().zip(seen).map(|(own, seen)| own == seen).collect::<Vec<_>>()
+    };
+    assert_eq!(shared(&[]), [false; 4]);
+    assert_eq!(shared(&["--cgroupns=host", "--ipc=host", "--pid=host", "--uts=host"]), [true; 4]);
+    assert_eq!(shared(&["--cgroupns=private", "--ipc=container", "--pid=", "--userns=host"]), [false; 4]);
+    for (option, message) in [
+        ("--ipc=container:x", "must be private, host or the path of a namespace"),
+        ("--ipc=/proc/self/ns/ipc", "cannot join the namespaces of `/proc/self/ns/ipc`"),
+        ("--uts=none", "must be private, host or the path of a namespace"),
+        ("--userns=keep-id", "rc builds with the IDs of its root namespace"),
+    ] {
+        let refused = build(&lab, &[option]).exits(125).stderr();
+        assert!(refused.contains(message), "{option}: {refused}");
+    }
 }
 
 #[test]
@@ -219,6 +262,10 @@ fn what_rc_does_not_do_is_refused_by_name_with_what_to_do() {
         assert!(refused.contains(message), "{words:?}: {refused}");
     }
     let fine = ["-q", "--identity-label=false", "--created-annotation=false", "--isolation=rootless"];
-    let fine = [&fine[..], &["--builder=default", "--disable-content-trust", "--skip-unused-stages"]].concat();
+    let fine = [
+        &fine[..],
+        &["-D", "--disable-compression", "--builder=default", "--disable-content-trust", "--skip-unused-stages"],
+    ]
+    .concat();
     build(&lab, &fine).exits(0).stdout();
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::build;
 use crate::support::Lab;
 
 const SONAME: &str = "libown.so.7";
@@ -92,4 +93,41 @@ fn a_described_device_comes_with_its_files_and_variables() {
         let refused = run(&[option], &["exit", "0"]).exits(125);
         assert!(refused.stderr().contains("no file in /etc/cdi"), "{refused}");
     }
+}
+
+#[test]
+fn a_step_of_a_build_has_the_devices_that_it_asks_for_and_the_caller_allows() {
+    let lab = build::lab(&[]);
+    let config = lab.work("config");
+    fs::create_dir_all(config.join("cdi")).expect("made");
+    let library = lab.work("library.so");
+    fs::write(&library, "library\n").expect("written");
+    let file = json!({ "cdiVersion": "0.6.0", "kind": "vendor.com/card", "devices": [{ "name": "all",
+        "containerEdits": {
+            "deviceNodes": [{ "path": "/dev/card", "hostPath": "/dev/null" }],
+            "env": ["CARDS=all"],
+            "mounts": [{ "hostPath": library, "containerPath": "/usr/lib/library.so", "options": ["ro"] }] } }] });
+    fs::write(config.join("cdi/a.json"), file.to_string()).expect("written");
+    let make = |flags: &str, words: &[&str]| {
+        let step = "echo x >/dev/card; cat /usr/lib/library.so >/out; echo ${CARDS-none} >>/out";
+        let text = format!("FROM localhost/base\nRUN {flags} {step}\n");
+        build::write(&lab, "Dockerfile", &text);
+        let command = lab.rc(["build", "-t", "localhost/made", "--progress", "plain"]).args(words);
+        command.arg(lab.work("context")).env("XDG_CONFIG_HOME", &config).run()
+    };
+    let asked = "--device=vendor.com/card=all,required";
+    let refused = make(&format!("--network=none {asked}"), &[]).exits(125).stderr();
+    let said = "`--device`: the Dockerfile asks for `vendor.com/card=all`, which is not allowed";
+    assert!(refused.contains(said) && refused.contains("Dockerfile:2:20"), "{refused}");
+    assert!(refused.contains("--allow device=vendor.com/card=all"), "{refused}");
+    for allowed in ["device=vendor.com/card=all", "device"] {
+        make(asked, &["--allow", allowed, "--no-cache"]).exits(0).stdout();
+        build::play(&lab, &["cat", "/out"]).prints("library\nall\n");
+    }
+    // Where it was mounted is in no layer, and no variable in the image.
+    build::play(&lab, &["sh", "-c", "test ! -e /usr && echo ${CARDS-none}"]).prints("none\n");
+    let missing = make("--device=vendor.com/card=none,required", &["--allow", "device"]).exits(125).stderr();
+    assert!(missing.contains("Dockerfile:2:5") && missing.contains("describes `vendor.com/card=none`"), "{missing}");
+    make("--device=vendor.com/card=none", &[]).exits(0).stdout();
+    build::play(&lab, &["cat", "/out"]).prints("none\n");
 }

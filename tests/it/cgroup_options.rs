@@ -90,6 +90,12 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
     );
     assert!(parent.join(format!("rc-{}", id.trim())).exists());
     lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    // A step of a build, too.
+    crate::build::base(&lab);
+    crate::build::write(&lab, "Dockerfile", "FROM localhost/base\nRUN cat /proc/self/cgroup >/out\n");
+    crate::build::build(&lab, &["-q", "--cgroupns=host", &option]).exits(0).stdout();
+    let seen = crate::build::play(&lab, &["cat", "/out"]).exits(0).stdout();
+    assert!(seen.lines().any(|line| line.starts_with(&format!("0::{path}/rc-"))), "{seen}");
     fs::remove_dir(&parent).expect("the container's cgroup is removed");
     let gone = run(&lab, &[&option], &["echo", "started"]).exits(125);
     assert_eq!(gone.stderr(), format!("rc: cannot create a cgroup in `{path}`: no such cgroup\n"));

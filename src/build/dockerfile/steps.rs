@@ -109,6 +109,8 @@ pub(crate) struct StepMount {
     pub(crate) mount: Mount,
     /// The stage or image; `None` is the context, or nothing.
     pub(crate) origin: Option<Origin>,
+    /// The flag.
+    pub(crate) span: Span,
 }
 
 /// `--device=NAME[,required]`.
@@ -118,6 +120,8 @@ pub(crate) struct Device {
     pub(crate) name: String,
     /// Without it the step fails.
     pub(crate) is_required: bool,
+    /// The flag.
+    pub(crate) span: Span,
 }
 
 /// COPY or ADD, resolved.

@@ -11,9 +11,15 @@ pub(super) struct AcceptedArgs {
     /// Compress the context (accepted for compatibility: rc does not send it anywhere)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<bool>,
+    /// Write more messages (accepted for compatibility: rc has no others)
+    #[arg(short = 'D', long)]
+    debug: bool,
     /// Annotate the image with the time of its creation: false
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     created_annotation: Option<bool>,
+    /// Do not compress layers (accepted for compatibility: the store has them without compression)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_compression: Option<bool>,
     /// Skip image verification (accepted for compatibility: rc always verifies digests)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_content_trust: Option<bool>,
@@ -41,6 +47,9 @@ pub(super) struct AcceptedArgs {
     /// Build no stage that the target does not need (accepted for compatibility: rc never does)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     skip_unused_stages: Option<bool>,
+    /// The user namespace of steps: host, container or private (accepted for compatibility: files have the same owners)
+    #[arg(long, value_name = "NAMESPACE")]
+    userns: Option<String>,
 }
 
 impl AcceptedArgs {
@@ -64,6 +73,15 @@ impl AcceptedArgs {
         if self.skip_unused_stages == Some(false) {
             let error = Error::new("`--skip-unused-stages=false`: rc builds what the target needs");
             return Err(error.with_hint("build each of the others by its name: `--target STAGE`"));
+        }
+        if let Some(other) =
+            self.userns.as_deref().filter(|text| !matches!(*text, "" | "host" | "container" | "private"))
+        {
+            let error = Error::new(format!(
+                "`--userns {}`: rc builds with the IDs of its root namespace",
+                other.escape_debug()
+            ));
+            return Err(error.with_hint("give files other owners: `COPY --chown`, `RUN chown`"));
         }
         match self.isolation.as_deref() {
             None | Some("" | "default" | "oci" | "rootless") => {}

@@ -10,7 +10,7 @@ use crate::types::parse_duration;
 /// Options for caches that are shared with others.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct CacheArgs {
-    /// Take steps from a cache: a repository, type=registry,ref=REPOSITORY or type=local,src=DIRECTORY
+    /// Take steps from a cache: an image, a repository, type=registry,ref=REPOSITORY or type=local,src=DIRECTORY
     #[arg(long = "cache-from", value_name = "CACHE", value_parser = cache::from)]
     pub(super) from: Vec<CachePlace>,
     /// Write steps to a cache: a repository, type=local,dest=DIRECTORY, or type=inline; mode=max: all of them

@@ -15,6 +15,9 @@ pub(super) struct StepArgs {
     /// Drop Linux capabilities of every step
     #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     cap_drop: Vec<String>,
+    /// Set the cgroup namespace of every step: private, host or the path of one
+    #[arg(long, value_name = "NAMESPACE")]
+    cgroupns: Option<String>,
     /// Run every step in a cgroup below this one
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
@@ -36,6 +39,9 @@ pub(super) struct StepArgs {
     /// Give every step the proxies of the environment (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     http_proxy: Option<bool>,
+    /// Set the IPC namespace of every step: private, host or the path of one
+    #[arg(long, value_name = "NAMESPACE")]
+    ipc: Option<String>,
     #[command(flatten)]
     limits: LimitArgs,
     /// Let every step have the image's /etc/hostname
@@ -44,6 +50,9 @@ pub(super) struct StepArgs {
     /// Let every step have the image's /etc/hosts
     #[arg(long)]
     no_hosts: bool,
+    /// Set the PID namespace of every step: private, host or the path of one
+    #[arg(long, value_name = "NAMESPACE")]
+    pid: Option<String>,
     /// Security options of every step, as of `rc run`
     #[arg(long = "security-opt", value_name = "OPTION")]
     security_opts: Vec<String>,
@@ -53,6 +62,9 @@ pub(super) struct StepArgs {
     /// Set ulimits of every step: NAME=SOFT[:HARD]
     #[arg(long = "ulimit", value_name = "LIMIT")]
     ulimits: Vec<String>,
+    /// Set the UTS namespace of every step: private, host or the path of one
+    #[arg(long, value_name = "NAMESPACE")]
+    uts: Option<String>,
     /// Bind mount into every step: SOURCE:DIR[:OPTIONS]
     #[arg(short = 'v', long = "volume", value_name = "VOLUME")]
     volumes: Vec<String>,
@@ -78,6 +90,10 @@ impl StepArgs {
             seccomp_profiles: read_all(&profiles.collect::<Vec<_>>())?,
             security_opts: self.security_opts,
             cgroup_parent: self.cgroup_parent,
+            cgroupns: namespace("--cgroupns", self.cgroupns)?,
+            ipc: namespace("--ipc", self.ipc)?,
+            pid: namespace("--pid", self.pid)?,
+            uts: namespace("--uts", self.uts)?,
             devices: self.devices,
             groups: self.groups,
             no_hostname: self.no_hostname,
@@ -93,5 +109,18 @@ impl StepArgs {
             mounts,
             ..Request::default()
         })
+    }
+}
+
+/// A namespace in the words of `rc run`; `None` is one of the step's own. Source: podman-build(1), `--ipc`.
+fn namespace(option: &str, typed: Option<String>) -> Result<Option<String>, Error> {
+    match typed.as_deref() {
+        None | Some("" | "container" | "private") => Ok(None),
+        Some("host") => Ok(typed),
+        Some(path) if path.starts_with('/') => Ok(Some(format!("ns:{path}"))),
+        Some(other) => {
+            let other = other.escape_debug();
+            Err(Error::new(format!("`{option} {other}`: must be private, host or the path of a namespace")))
+        }
     }
 }

@@ -89,6 +89,16 @@ pub(crate) enum Failed {
     Report(Report),
 }
 
+impl Failed {
+    /// Adds the place of an instruction to what has none.
+    pub(super) fn at(self, span: Span) -> Self {
+        match self {
+            Self::Report(report) => Self::Step { span, report },
+            other => other,
+        }
+    }
+}
+
 impl From<Report> for Failed {
     fn from(report: Report) -> Self {
         Self::Report(report)

@@ -39,7 +39,7 @@ pub(crate) fn explain(
 ) -> Result<Vec<ExplainedStep>, Failed> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let mut scene = Scene::new(context, &environment, &caller, request)?;
-    scene.imports = Imports::read(context, &caller, request, observer)?;
+    scene.imports = Imports::read(context, &environment.store, &caller, request, observer)?;
     let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
     let (grown, elsewhere) = (BTreeMap::new(), BTreeSet::new());
@@ -102,7 +102,7 @@ impl Explainer<'_> {
         let missing = stages_of(action).into_iter().find(|index| !self.maker.stages.contains_key(index));
         let table = match missing {
             None => {
-                let prepared = self.maker.prepare(action).map_err(&located)?;
+                let prepared = self.maker.prepare(action).map_err(|failed| failed.at(step_at.span))?;
                 if is_known {
                     let wanted = stage.wanted(self.scene, &prepared).map_err(&located)?;
                     if let Some(record) = stage.known(self.scene, &wanted.key).map_err(&located)? {
@@ -113,7 +113,7 @@ impl Explainer<'_> {
                         self.scene.imports.of(&wanted.key).find(|(_, step)| !self.scene.is_old(&step.record));
                     if let Some((source, step)) = imported.filter(|_| !stage.no_cache) {
                         stage.take_known(&wanted.key, &step.record, step_at);
-                        let from = Some(source.place.to_string());
+                        let from = Some(source.name.clone());
                         return Ok(Looked { reason: None, from, took: Some(step.record.took) });
                     }
                 }

@@ -9,7 +9,9 @@ use crate::engine::context::{Caller, Context};
 use crate::engine::observer::Observer;
 use crate::engine::registry::{self as connection, Connection};
 use crate::image::cache::{self, Place};
-use crate::registry::{self, Credentials, Platform};
+use crate::image::local;
+use crate::registry::{self, Credentials, MANIFEST_LIMIT, Platform};
+use crate::storage::Store;
 use crate::types::{Digest, Report};
 
 /// Steps that others have taken.
@@ -20,15 +22,24 @@ pub(super) struct Imports {
 
 /// The steps of one cache.
 pub(super) struct Import {
-    /// Where it is.
-    pub(super) place: Place,
+    /// What it is called.
+    pub(super) name: String,
+    /// Where its layers are; `None` is the store.
+    pub(super) place: Option<Place>,
     steps: BTreeMap<Digest, CachedStep>,
+}
+
+impl Import {
+    fn new(name: String, place: Option<Place>, steps: Vec<CachedStep>) -> Self {
+        Self { name, place, steps: steps.into_iter().map(|step| (step.key.clone(), step)).collect() }
+    }
 }
 
 impl Imports {
     /// Reads what the caches that the request names have. One that cannot be read is named, and the build goes on.
     pub(super) fn read(
         context: &Context,
+        store: &Store,
         caller: &Caller,
         request: &BuildRequest,
         observer: &mut dyn Observer,
@@ -36,12 +47,13 @@ impl Imports {
         let mut sources = Vec::new();
         let platform = request.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::host);
         for wanted in &request.cache_from {
+            if let Some(steps) = here(store, wanted) {
+                sources.push(Import::new(wanted.to_string(), None, steps));
+                continue;
+            }
             let place = place(context, caller, request, wanted)?;
             match cache::steps(&place, &platform) {
-                Ok(steps) => {
-                    let steps = steps.into_iter().map(|step| (step.key.clone(), step)).collect();
-                    sources.push(Import { place, steps });
-                }
+                Ok(steps) => sources.push(Import::new(place.to_string(), Some(place), steps)),
                 Err(report) => observer.warning(&format!("cannot use the cache `{wanted}`: {}", report.message)),
             }
         }
@@ -52,6 +64,14 @@ impl Imports {
     pub(super) fn of<'a>(&'a self, key: &'a Digest) -> impl Iterator<Item = (&'a Import, &'a CachedStep)> {
         self.sources.iter().filter_map(|source| Some((source, source.steps.get(key)?)))
     }
+}
+
+/// The steps that have made an image of the store, if it says so: an image that is here is not asked for elsewhere, as
+/// in docker.
+fn here(store: &Store, wanted: &CachePlace) -> Option<Vec<CachedStep>> {
+    let CachePlace::Registry(reference) = wanted else { return None };
+    let image = local::find_whole(store, &reference.to_string()).ok()?;
+    cache::steps_here(&store.read_blob(&image.id, MANIFEST_LIMIT).ok()?).ok()?
 }
 
 /// Where a cache is, and how to connect.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Scene;
 use super::files::{self, Listed};
 use super::inputs;
+use super::present;
 use super::stage::{Stage, Step, StepAt};
 use crate::build::key::{Place, key};
 use crate::build::reason::{Below, Reason, Table, compare};
@@ -38,6 +39,8 @@ enum Keyed<'a> {
         hostname: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<Box<Request>>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        devices: &'a [String],
     },
     Copy {
         destination: &'a str,
@@ -69,7 +72,7 @@ impl Stage {
     pub(super) fn known(&self, scene: &Scene<'_>, key: &Digest) -> Result<Option<StepRecord>, Report> {
         let record = scene.environment.store.step(key).filter(|record| !self.no_cache && !scene.is_old(record));
         match record {
-            Some(record) if has(scene, &record)? => Ok(Some(record)),
+            Some(record) if present::has(scene, &record)? => Ok(Some(record)),
             _ => Ok(None),
         }
     }
@@ -155,6 +158,7 @@ impl Stage {
                 mounts: &command.mount_keys,
                 hostname: scene.own_hostname(),
                 asked: scene.keyed().map(Box::new),
+                devices: &command.devices,
             },
             Step::Copy(copy) => Keyed::Copy {
                 destination: &copy.destination,
@@ -175,18 +179,4 @@ impl Stage {
         key(place, &keyed)
             .map_err(|error| Report::new(ReportKind::Internal, format!("cannot write a key of the cache: {error}")))
     }
-}
-
-/// Whether what a record promises is there; a layer that was unpacked for other IDs alone is unpacked for these.
-fn has(scene: &Scene<'_>, record: &StepRecord) -> Result<bool, Report> {
-    let Some(layer) = &record.layer else { return Ok(true) };
-    let store = &scene.environment.store;
-    if store.has_kept_layer(&scene.target.map, layer)? {
-        return Ok(true);
-    }
-    if !store.has_blob(&layer.digest, layer.size).unwrap_or(false) {
-        return Ok(false);
-    }
-    files::unpack_kept(scene, layer)?;
-    Ok(true)
 }

@@ -55,7 +55,7 @@ pub(crate) fn make(
     let ingest = environment.store.begin_ingest().map_err(Report::from)?;
     let mut scene = Scene::new(context, &environment, &caller, request)?;
     scene.debugger = debugger;
-    scene.imports = Imports::read(context, &caller, request, observer)?;
+    scene.imports = Imports::read(context, &environment.store, &caller, request, observer)?;
     let mut maker = Maker::new(&scene, request);
     let plan = maker.plan(observer)?;
     let of_image = |name: &str, platform: Option<&str>| {
@@ -140,14 +140,10 @@ impl<'a> Maker<'a> {
                 continue;
             };
             tell(BuildEvent::Begun(&title));
-            let located = at(step.span);
             self.scene.check()?;
-            let mut prepared = self.prepare(&step.action).map_err(&located)?;
+            let mut prepared = self.prepare(&step.action).map_err(|failed| failed.at(step.span))?;
             let at = StepAt { span: step.span, title: &title, created_by: part.created_by, slot };
-            stage.take(self.scene, &mut prepared, &at, tell).map_err(|failed| match failed {
-                Failed::Report(report) => located(report),
-                other => other,
-            })?;
+            stage.take(self.scene, &mut prepared, &at, tell).map_err(|failed| failed.at(step.span))?;
         }
         finish(&mut stage, plan, index);
         Ok(stage)

@@ -11,7 +11,7 @@ use super::files::{self, Copy, Listed};
 use super::waiting;
 use crate::build::dockerfile::mount::{Owner, Sharing};
 use crate::build::dockerfile::steps::{SCRIPTS, Script};
-use crate::plan::{MountRequest, MountRequestKind};
+use crate::plan::{Mount, MountKind, MountRequest, MountRequestKind};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::lock::FileLock;
 use crate::types::{Layers, Report, ReportKind, SecretFile};
@@ -185,10 +185,10 @@ pub(super) fn script(scene: &Scene<'_>, script: Option<&Script>) -> Result<Optio
 pub(super) fn points(
     scene: &Scene<'_>,
     mounts: &[StepMount<'_>],
-    requests: &[MountRequest],
+    resolved: &[Mount],
     secrets: &[SecretFile],
 ) -> Result<Option<PathBuf>, Report> {
-    if requests.is_empty() && secrets.is_empty() {
+    if resolved.is_empty() && secrets.is_empty() {
         return Ok(None);
     }
     let points = scene.new_directory("points")?;
@@ -197,12 +197,13 @@ pub(super) fn points(
         let mut files = mounts.iter().filter(|mount| matches!(mount.kind, StepMountKind::Joined { is_file: true, .. }));
         files.any(|mount| mount.target == destination)
     };
-    let is_file = |request: &MountRequest| match request.kind {
-        MountRequestKind::Image => is_joined_file(&request.destination),
-        _ => request.source.as_ref().is_some_and(|source| fs::metadata(source).is_ok_and(|it| !it.is_dir())),
+    let is_file = |mount: &Mount| match &mount.kind {
+        MountKind::Image { .. } => is_joined_file(&mount.destination),
+        MountKind::Bind { source } => fs::metadata(source).is_ok_and(|it| !it.is_dir()),
+        _ => false,
     };
     let mut all: Vec<(PathBuf, bool)> =
-        requests.iter().map(|request| (PathBuf::from(&request.destination), is_file(request))).collect();
+        resolved.iter().map(|mount| (PathBuf::from(&mount.destination), is_file(mount))).collect();
     if !secrets.is_empty() {
         all.push((PathBuf::from(SECRETS), false));
     }

@@ -6,19 +6,21 @@ mod mount;
 
 use std::path::PathBuf;
 
+use super::event::Failed;
 use super::files::Side;
-use super::make::Maker;
+use super::make::{Maker, at};
 use super::run::Command;
 use super::stage::Step;
 use crate::build::dockerfile::instruction::{Network as StepNetwork, Security};
 use crate::build::dockerfile::stages::Origin;
-use crate::build::dockerfile::steps::{Action, RunStep};
+use crate::build::dockerfile::steps::{Action, Device, RunStep};
 use crate::build::ignore::Ignore;
 use crate::container::Secrets;
+use crate::engine::cdi;
 use crate::types::{Network, Report, ReportKind};
 
 impl Maker<'_> {
-    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'_>, Report> {
+    pub(super) fn prepare(&self, action: &Action) -> Result<Step<'_>, Failed> {
         match action {
             Action::Run(run) => Ok(Step::Run(Box::new(self.command(run)?))),
             Action::Copy(copy) => Ok(Step::Copy(self.copy(copy)?)),
@@ -26,12 +28,12 @@ impl Maker<'_> {
         }
     }
 
-    fn command(&self, run: &RunStep) -> Result<Command<'_>, Report> {
+    fn command(&self, run: &RunStep) -> Result<Command<'_>, Failed> {
         let allowed = |what: &str| self.request.allowed.iter().any(|allowed| allowed == what);
         let refused = |what: &str| {
             let report =
                 Report::new(ReportKind::Invalid, format!("the Dockerfile asks for {what}, which is not allowed"));
-            Err(report.with_hint(format!("if you trust it: --allow {what}")))
+            Err(Failed::from(report.with_hint(format!("if you trust it: --allow {what}"))))
         };
         let network = match run.network {
             StepNetwork::Default => self.scene.network.clone(),
@@ -41,10 +43,6 @@ impl Maker<'_> {
         };
         if run.security == Security::Insecure && !allowed("security.insecure") {
             return refused("security.insecure");
-        }
-        if let Some(device) = run.devices.iter().find(|device| device.is_required) {
-            let message = format!("device `{}` cannot be given to a step", device.name.escape_debug());
-            return Err(Report::new(ReportKind::Unsupported, message));
         }
         let proxies = run.proxies.iter().map(|(name, value)| format!("{name}={value}"));
         let mut command = Command {
@@ -57,13 +55,45 @@ impl Maker<'_> {
             working_dir: run.directory.clone(),
             network,
             is_insecure: run.security == Security::Insecure,
+            devices: self.devices(&run.devices)?,
             mount_keys: Vec::new(),
             mounts: Vec::new(),
         };
         for mount in &run.mounts {
-            self.mount(mount, &mut command)?;
+            let located = |report: Report| {
+                let message = format!("`--mount`: {}", report.message);
+                at(mount.span)(report.with_message(message))
+            };
+            self.mount(mount, &mut command).map_err(located)?;
         }
         Ok(command)
+    }
+
+    /// The devices for a step that a file of their vendor describes, without those that are not there and need not be.
+    /// What a device may do to the host nobody knows, so the caller allows each. Source: docker-buildx-build(1),
+    /// `--allow`.
+    fn devices(&self, asked: &[Device]) -> Result<Vec<String>, Failed> {
+        let names = asked.iter().map(|device| device.name.clone()).collect();
+        let described = cdi::look_up(&names, &self.scene.caller.environment);
+        let mut found = Vec::new();
+        for device in asked {
+            let name = &device.name;
+            let refused = |reason: String| Report::new(ReportKind::Invalid, format!("`--device`: {reason}"));
+            let is_allowed = |allowed: &String| allowed == "device" || *allowed == format!("device={name}");
+            if !described.get(name).is_some_and(Option::is_some) {
+                if device.is_required {
+                    let reason = format!("no file in /etc/cdi, /var/run/cdi or ~/.config/cdi describes `{name}`");
+                    let hint = "such a file is JSON, and its devices are named VENDOR/CLASS=NAME";
+                    return Err(at(device.span)(refused(reason).with_hint(hint)));
+                }
+            } else if self.request.allowed.iter().any(is_allowed) {
+                found.push(name.clone());
+            } else {
+                let report = refused(format!("the Dockerfile asks for `{name}`, which is not allowed"));
+                return Err(at(device.span)(report.with_hint(format!("if you trust it: --allow device={name}"))));
+            }
+        }
+        Ok(found)
     }
 
     /// Where the digests of the context's files are noted.

@@ -39,6 +39,8 @@ pub(super) struct Command<'a> {
     pub(super) network: Option<Network>,
     /// It has all capabilities in its user namespace, and no filter of system calls.
     pub(super) is_insecure: bool,
+    /// Its devices that vendors describe, by their names.
+    pub(super) devices: Vec<String>,
     /// What its key has of what is mounted: nothing of a secret's value, or of what is in a cache.
     pub(super) mount_keys: Vec<String>,
     /// What is mounted for it.
@@ -60,8 +62,8 @@ pub(super) fn run(
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     requests.requests.extend(scene.asked.mounts.iter().cloned());
     let mut lowers = lowers;
-    lowers.splice(0..0, mounts::points(scene, &command.mounts, &requests.requests, &command.secrets.files)?);
     let mut step = step(scene, image, command, &requests, directory)?;
+    lowers.splice(0..0, mounts::points(scene, &command.mounts, &step.config.mounts, &command.secrets.files)?);
     // A shell after a failure gets them, too.
     step.secrets =
         if scene.debugger.is_some() { command.secrets.clone() } else { std::mem::take(&mut command.secrets) };
@@ -90,9 +92,9 @@ pub(super) fn shell(
     let mut requests = mounts::requests(scene, &command.mounts, &mut |_| {})?;
     requests.requests.extend(mounts::script(scene, command.script.as_ref())?);
     let mut lowers = lowers;
-    lowers.splice(0..0, mounts::points(scene, &command.mounts, &requests.requests, &command.secrets.files)?);
     let directory = scene.new_directory("shell")?;
     let mut step = step(scene, image, command, &requests, &directory)?;
+    lowers.splice(0..0, mounts::points(scene, &command.mounts, &step.config.mounts, &command.secrets.files)?);
     let is_shell = |word: &&String| word.ends_with("sh");
     let program = command.argv.first().filter(is_shell).cloned().unwrap_or_else(|| "/bin/sh".to_owned());
     step.config.argv = vec![program];
@@ -111,7 +113,8 @@ fn step(
     mounted: &Mounted,
     directory: &Path,
 ) -> Result<Step, Report> {
-    let has_own_name = !matches!(command.network, Some(Network::Host | Network::Container(_) | Network::Path(_)));
+    let has_own_name = !matches!(command.network, Some(Network::Host | Network::Container(_) | Network::Path(_)))
+        && scene.asked.uts.is_none();
     let request = Request {
         command: command.argv.clone(),
         entrypoint: Some(String::new()),
@@ -120,6 +123,7 @@ fn step(
         env: command.env.iter().chain(&command.hidden_env).cloned().collect(),
         add_hosts: scene.add_hosts.clone(),
         mounts: mounted.requests.clone(),
+        devices: scene.asked.devices.iter().chain(&command.devices).cloned().collect(),
         privileged: command.is_insecure,
         http_proxy: Some(false),
         unset_env_all: true,

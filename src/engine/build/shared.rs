@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Scene;
 use super::files;
 use super::imports::place;
+use super::present;
 use super::request::BuildRequest;
 use crate::build::cache::CacheTo;
 use crate::build::cache_config::CachedStep;
@@ -12,7 +13,7 @@ use crate::engine::observer::Observer;
 use crate::image::cache;
 use crate::registry::Platform;
 use crate::storage::{Descriptor, StepRecord};
-use crate::types::{Digest, Report};
+use crate::types::{Digest, Report, ReportKind};
 
 /// Brings what a step has made into the store, from the first cache that has it. Returns the record, and where it
 /// comes from; or why none could be taken.
@@ -21,14 +22,23 @@ pub(super) fn take(scene: &Scene<'_>, key: &Digest) -> Result<Option<(StepRecord
     let mut failure = None;
     for (source, step) in scene.imports.of(key).filter(|(_, step)| !scene.is_old(&step.record)) {
         let taken = scene.new_directory("imported").and_then(|scratch| {
-            cache::fetch(store, &source.place, step, &scratch)?;
-            if let Some(layer) = &step.record.layer {
-                files::unpack_kept(scene, layer)?;
+            match &source.place {
+                Some(place) => {
+                    cache::fetch(store, place, step, &scratch)?;
+                    if let Some(layer) = &step.record.layer {
+                        files::unpack_kept(scene, layer)?;
+                    }
+                }
+                None if present::has(scene, &step.record)? => {}
+                None => {
+                    let message = format!("the store lacks a layer of `{}`", source.name);
+                    return Err(Report::new(ReportKind::Damaged, message));
+                }
             }
             store.record_step(key, &step.record).map_err(Report::from)
         });
         match taken {
-            Ok(()) => return Ok(Some((step.record.clone(), source.place.to_string()))),
+            Ok(()) => return Ok(Some((step.record.clone(), source.name.clone()))),
             Err(report) => failure = Some(report),
         }
     }

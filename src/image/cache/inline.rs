@@ -34,6 +34,17 @@ pub(crate) fn field(records: &[u8]) -> String {
     STANDARD.encode(records)
 }
 
+/// Reads which steps have made the layers of an image of the store, whose configuration this is; `None` if it does not
+/// say. Fails with a sentence.
+pub(crate) fn steps_here(configuration: &[u8]) -> Result<Option<Vec<CachedStep>>, String> {
+    let Configuration { rootfs, cache } = json::from_slice(configuration).map_err(|error| error.to_string())?;
+    let Some(cache) = cache else { return Ok(None) };
+    let records = STANDARD.decode(cache).map_err(|error| error.to_string())?;
+    // The store knows layers by their diff IDs.
+    let layer = |diff_id: Digest| (Descriptor::new("", diff_id.clone(), 0), diff_id);
+    cache_config::read_inline(&records, &rootfs.diff_ids.into_iter().map(layer).collect::<Vec<_>>()).map(Some)
+}
+
 /// Reads which steps have made the layers of the image with this manifest; of an index, of the image for `platform`.
 /// Fails with a sentence.
 pub(super) fn steps(place: &Place, document: &[u8], platform: &Platform) -> Result<Vec<CachedStep>, String> {

@@ -120,7 +120,7 @@ fn run_lines(run: &RunStep) -> Vec<String> {
         format!("    {:?} {:?}", run.network, run.security),
     ];
     lines.extend(run.script.as_ref().map(|script| format!("    script {script:?}")));
-    lines.extend(run.devices.iter().map(|device| format!("    {device:?}")));
+    lines.extend(run.devices.iter().map(|one| format!("    device {} required {}", one.name, one.is_required)));
     lines.extend(run.mounts.iter().map(|one| {
         format!("    mount {:?} from {}: {:?}", one.mount.target, origin(one.origin.as_ref()), one.mount.kind)
     }));

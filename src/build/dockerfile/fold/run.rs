@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use super::super::expand::Mode;
 use super::super::heredoc;
 use super::super::instruction::{Instruction, Program, Run};
-use super::super::mount::{self, MountKind};
+use super::super::mount;
 use super::super::scope::PROXIES;
 use super::super::source::Problem;
 use super::super::stages::Origin;
 use super::super::steps::{Action, Device, RunStep, SCRIPTS, Script, StepMount};
 use super::super::words::Word;
 use super::Fold;
+use crate::types::container_path::mount_destination;
 
 impl Fold<'_> {
     /// Adds the step of a RUN.
@@ -86,7 +87,7 @@ impl Fold<'_> {
     }
 
     fn mounts(&mut self, run: &Run, instruction: &Instruction, origins: &[Option<Origin>]) -> Vec<StepMount> {
-        let mut found = Vec::new();
+        let mut found: Vec<StepMount> = Vec::new();
         for (index, word) in run.mounts.iter().enumerate() {
             let mut unset = std::collections::BTreeSet::new();
             let scope = &self.state.scope;
@@ -105,13 +106,14 @@ impl Fold<'_> {
             let is_sure = self.state.is_known || self.state.has_workdir;
             let is_sure = is_sure || mount.target.as_ref().is_some_and(|target| target.starts_with('/'));
             mount.target = mount.target.map(|target| self.absolute(&target));
-            let may_be_root = matches!(mount.kind, MountKind::Secret { .. }) || !is_sure;
-            if mount.target.as_deref() == Some("/") && !may_be_root {
-                let message = "a mount cannot be on `/`";
+            if let Some(target) = mount.target.as_deref().filter(|_| is_sure)
+                && let Some(message) = unfit(target, &found)
+            {
                 self.findings.problems.push(Problem::new(word.span, message));
+                continue;
             }
             let origin = origins.get(index).cloned().flatten();
-            found.push(StepMount { mount, origin });
+            found.push(StepMount { mount, origin, span: word.span });
         }
         found
     }
@@ -119,7 +121,7 @@ impl Fold<'_> {
     /// `NAME[,required]`.
     fn device(&mut self, word: &Word, instruction: &Instruction) -> Option<Device> {
         let text = self.word(word, instruction.span)?;
-        let mut device = Device { name: String::new(), is_required: false };
+        let mut device = Device { name: String::new(), is_required: false, span: word.span };
         for field in text.split(',') {
             match field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value))) {
                 // A qualified name, `vendor/class=device`, has an equals sign of its own.
@@ -136,4 +138,13 @@ impl Fold<'_> {
         }
         Some(device)
     }
+}
+
+/// Why nothing can be mounted at a path beside the mounts before, if so.
+fn unfit(target: &str, others: &[StepMount]) -> Option<String> {
+    if let Err(reason) = mount_destination(target) {
+        return Some(format!("`--mount`: `{}`: {reason}", target.escape_debug()));
+    }
+    let is_taken = others.iter().any(|other| other.mount.target.as_deref() == Some(target));
+    is_taken.then(|| format!("`--mount`: `{}` is the target of two mounts", target.escape_debug()))
 }
