@@ -1,9 +1,9 @@
 //! A network's way out: slirp4netns or pasta, with an interface in the network's namespace. Its keeper is the parent,
 //! and starts it again when it ends.
 //!
-//! slirp4netns first gives its interface an address and a default route, then confines itself, and says that it is ready
-//! when that is done. From the route on packets wait in the interface until it reads them, so that is when the network
-//! is complete for its members, unless they have IPv6.
+//! slirp4netns first gives its interface an address and a default route, then confines itself, and then says that it is
+//! ready. From the route on packets wait in the interface until it reads them, so that is when the network is complete
+//! for its members, unless they have IPv6.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
