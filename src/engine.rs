@@ -83,7 +83,7 @@ pub(crate) use dockerfile::{CheckBuild, CheckedBuild, DockerfileAt, ReadBuild, c
 pub(crate) use events::{EventRequest, events};
 pub(crate) use explain::{Explanation, explain};
 pub(crate) use history::{Layered, images_on, layered, tops};
-pub(crate) use image::enter_namespace;
+pub(crate) use image::{directories_below, enter_namespace};
 pub(crate) use images::{Images, ListedImage, RemoveImages, images, remove_images, select_images, tag, untag};
 pub(crate) use info::{info, kernel};
 pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_exists, inspect};

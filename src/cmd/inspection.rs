@@ -88,7 +88,8 @@ pub(super) fn report(mut failures: Vec<Report>) -> Result<Exit, Error> {
 fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> Result<Value, Error> {
     Ok(match object {
         Object::Container(found) => {
-            let place = view::Place { directory: found.directory.path(), volumes };
+            let below = engine::directories_below(&ctx.engine, &found.config);
+            let place = view::Place { directory: found.directory.path(), volumes, below: &below };
             let mut object = view::container(&found.config, &found.state, found.status, place);
             if let Value::Object(fields) = &mut object
                 && size

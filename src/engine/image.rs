@@ -18,7 +18,7 @@ use crate::storage::mapped::{self, Content, Whole};
 use crate::storage::{Ownership, Store, Target};
 use crate::sys::fs::{self, plain};
 use crate::sys::{mount, namespace};
-use crate::types::{IdMaps, Layers, Report, ReportKind, StorageDriver, Thing};
+use crate::types::{Digest, IdMaps, Layers, Report, ReportKind, StorageDriver, Thing};
 use crate::userns::{self, IdMap, UserNamespace};
 
 /// The ID map that layers are unpacked for.
@@ -115,6 +115,27 @@ pub(super) fn layers_of(environment: &Environment, config: &ContainerConfig) -> 
     }
     let image = of_container(&environment.store, config)?;
     mapped_layers(&environment.store, &image, environment, &config.user_namespace.maps)
+}
+
+/// The directories of the host with the files that a container has below its own, lowest first: of its image's layers,
+/// or its root filesystem. None if a layer is not unpacked.
+pub(crate) fn directories_below(context: &Context, config: &ContainerConfig) -> Vec<PathBuf> {
+    if let Some(root) = &config.root_directory {
+        return vec![root.path.clone()];
+    }
+    let (Ok(ids), Ok(store)) = (context.ids(), context.store_to_read()) else { return Vec::new() };
+    let (base, maps) = (ids.key(), &config.user_namespace.maps);
+    let directory = |map: &str, layer: &Digest| {
+        let is_there = store.has_layer(map, layer).is_ok_and(|is_there| is_there);
+        is_there.then(|| store.layer_path(map, layer).join("fs"))
+    };
+    let layers = &config.image.layers;
+    if maps.is_identity() {
+        return layers.iter().map(|layer| directory(&base, layer)).collect::<Option<_>>().unwrap_or_default();
+    }
+    let chain = mapped::chain(layers.iter());
+    let contents = [Content::Referred, Content::Copied];
+    contents.into_iter().find_map(|content| directory(&mapped::key(&base, maps, content), &chain)).into_iter().collect()
 }
 
 /// What all files of a container are made of. `found` is its image, if the caller has it already: looking one up by its

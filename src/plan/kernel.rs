@@ -85,6 +85,19 @@ pub(super) fn annotations(request: &Request) -> Result<BTreeMap<String, String>,
     request.annotations.iter().map(read).collect::<Result<_, _>>().map_err(Error::option("--annotation"))
 }
 
+/// Tools name the runtime that podman would use; rc starts containers as crun and runc do. Another kind of isolation,
+/// such as a virtual machine, is not what the caller would get.
+fn runtime(request: &Request) -> Result<(), Error> {
+    let Some(name) = &request.runtime else { return Ok(()) };
+    match name.rsplit('/').next() {
+        Some("rc" | "crun" | "runc") => Ok(()),
+        _ => {
+            let reason = "rc starts containers itself, in the place of crun and runc: leave the option out";
+            Err(Error::option("--runtime")(Invalid::new("runtime", name, reason)))
+        }
+    }
+}
+
 /// Which devices a cgroup allows is decided by a program in the kernel that only the host's root can load.
 fn device_rules(request: &Request) -> Result<(), Error> {
     let Some(rule) = request.device_cgroup_rules.first() else { return Ok(()) };
@@ -99,6 +112,7 @@ pub(super) fn device_source(text: &str) -> Option<&str> {
 
 /// The devices: those of `--device`, and with `--privileged` all that the user may open.
 pub(super) fn devices(request: &Request, facts: &Facts) -> Result<Vec<Device>, Error> {
+    runtime(request)?;
     device_rules(request)?;
     let mut all: Vec<Device> = Vec::new();
     for text in request.devices.iter().filter(|text| !cdi::is_name(text)) {

@@ -197,6 +197,8 @@ pub(crate) struct Request {
     pub(crate) tz: Option<String>,
     /// `--device-cgroup-rule`.
     pub(crate) device_cgroup_rules: Vec<String>,
+    /// `--runtime`.
+    pub(crate) runtime: Option<String>,
     /// `--stop-signal`.
     pub(crate) stop_signal: Option<String>,
     /// `--stop-timeout`, seconds.

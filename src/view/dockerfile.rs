@@ -25,7 +25,8 @@ pub(crate) fn problems(source: &Source, problems: &[Problem]) -> Vec<String> {
         lines.push(format!("{}:{}:{}", source.name(), at.line, at.column));
         lines.extend(excerpt::of(source, problem.span, true));
         lines.push(format!("error: {}", problem.message));
-        lines.extend(problem.hint.as_ref().map(|hint| format!("hint: {hint}")));
+        let hint = problem.hint.as_deref().or_else(|| stray_comment(source, problem.span));
+        lines.extend(hint.map(|hint| format!("hint: {hint}")));
         lines.push(String::new());
     }
     let more = problems.len().saturating_sub(SHOWN);
@@ -33,6 +34,13 @@ pub(crate) fn problems(source: &Source, problems: &[Problem]) -> Vec<String> {
         lines.push(format!("… and {more} more"));
     }
     lines
+}
+
+/// What to do if something is wrong in a line that has a comment at its end, which belongs to the instruction.
+fn stray_comment(source: &Source, span: Span) -> Option<&'static str> {
+    let line = source.line_text(source.line(span.start));
+    let is_stray = !line.trim_start().starts_with('#') && [" #", "\t#"].iter().any(|sign| line.contains(sign));
+    is_stray.then_some("`#` begins a comment only at the beginning of a line: put it on a line of its own")
 }
 
 /// The place and the lines of an instruction.

@@ -104,7 +104,7 @@ pub(crate) fn ago(then: &str, now: Timestamp) -> String {
     then.parse().map_or_else(|_| "unknown".to_owned(), |then| format!("{} ago", since(then, now)))
 }
 
-/// The STATUS column: `Created`, `Up 3 seconds`, `Exited (0) 5 seconds ago`.
+/// The STATUS column: `Created`, `Up 3 seconds`, `Up 3 seconds (Paused)`, `Exited (0) 5 seconds ago`.
 ///
 /// A container that runs and has health checks: `Up 3 seconds (healthy)`.
 ///
@@ -120,7 +120,7 @@ pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
         Status::Created => "Created".to_owned(),
         Status::Starting => "Starting".to_owned(),
         Status::Running => up() + &health(),
-        Status::Paused => "Paused".to_owned(),
+        Status::Paused => format!("{} (Paused)", up()),
         Status::Orphaned => format!("{} (orphaned)", up()),
         Status::Stopping => "Stopping".to_owned(),
         Status::Removing => "Removing".to_owned(),
@@ -222,7 +222,7 @@ mod tests {
         let (_, mut state) = crate::view::sample();
         state.started_at = Some("2026-01-01T00:00:07.5Z".to_owned());
         assert_eq!(status(&state, Status::Running, now), "Up 2 seconds");
-        assert_eq!(status(&state, Status::Paused, now), "Paused");
+        assert_eq!(status(&state, Status::Paused, now), "Up 2 seconds (Paused)");
         assert_eq!(status(&state, Status::Orphaned, now), "Up 2 seconds (orphaned)");
         assert_eq!(status(&state, Status::Created, now), "Created");
         assert_eq!(status(&state, Status::Exited, now), "Exited (255)");

@@ -23,6 +23,8 @@ pub(crate) struct Place<'a> {
     pub(crate) directory: &'a Path,
     /// The directory of the volumes.
     pub(crate) volumes: &'a Path,
+    /// The directories whose files the container has below its own, lowest first.
+    pub(crate) below: &'a [PathBuf],
 }
 
 impl Place<'_> {
@@ -64,10 +66,7 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "EffectiveCaps": config.capabilities,
         "BoundingCaps": config.capabilities,
         "ExecIDs": [],
-        "GraphDriver": { "Name": "overlay", "Data": {
-            "UpperDir": shown(&place.directory.join("upper")),
-            "WorkDir": shown(&place.directory.join("work")),
-        } },
+        "GraphDriver": { "Name": "overlay", "Data": graph(place) },
         "Mounts": config.mounts.iter().filter_map(|mount| mount_object(mount, place)).collect::<Vec<_>>(),
         "Dependencies": config.dependencies(),
         "NetworkSettings": network::network(config, state, status),
@@ -76,6 +75,16 @@ pub(crate) fn container(config: &ContainerConfig, state: &State, status: Status,
         "IsService": false,
         "Config": settings(config),
         "HostConfig": host::host(config, state, &log, place),
+    })
+}
+
+/// The directories of the overlay. No `MergedDir`: the mount is seen within the container alone.
+fn graph(place: Place<'_>) -> Value {
+    let below: Vec<String> = place.below.iter().rev().map(|path| shown(path)).collect();
+    json!({
+        "LowerDir": below.join(":"),
+        "UpperDir": shown(&place.directory.join("upper")),
+        "WorkDir": shown(&place.directory.join("work")),
     })
 }
 

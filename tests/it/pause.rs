@@ -39,7 +39,8 @@ fn a_paused_container_does_not_run_until_it_is_unpaused() {
     lab.rc(["pause", "web"]).run().prints("web\n");
     assert!(frozen());
     assert_eq!(status(&lab), "paused true");
-    lab.rc(["ps", "--format", "{{.State}} {{.Status}}"]).run().prints("paused Paused\n");
+    let shown = lab.rc(["ps", "--format", "{{.State}} {{.Status}}"]).run().text();
+    assert!(shown.starts_with("paused Up ") && shown.ends_with(" (Paused)"), "{shown}");
     let refused = |action: &str| format!("rc: cannot {action} `web`: it is paused\n");
     let hint = "hint: resume it with `rc unpause web`\n";
     lab.rc(["pause", "web"]).run().fails(125, refused("pause") + hint);

@@ -213,6 +213,20 @@ pub(crate) fn redial(end: &str, address: std::net::SocketAddr) -> std::io::Resul
     Ok(())
 }
 
+/// Asks a host for an echo (ICMP), by a socket that needs no capability, and waits for it. The kernel fills in the
+/// identifier and the checksum.
+pub(crate) fn ping(address: std::net::Ipv4Addr) -> std::io::Result<()> {
+    use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto, recv, sendto, socket};
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, Some(ipproto::ICMP))?;
+    rustix::net::sockopt::set_socket_timeout(&socket, rustix::net::sockopt::Timeout::Recv, Some(PATIENCE))?;
+    let echo_request = [8, 0, 0, 0, 0, 0, 0, 1, b'h', b'i'];
+    sendto(&socket, &echo_request, SendFlags::empty(), &std::net::SocketAddrV4::new(address, 0))?;
+    let mut answer = [0; 64];
+    let (count, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
+    let is_reply = answer[0] == 0 && answer[8..count].ends_with(b"hi");
+    is_reply.then_some(()).ok_or_else(|| std::io::Error::other("another answer"))
+}
+
 /// Sends messages to a socket of this host, one after the other, and prints what is answered to each, or nothing.
 pub(crate) fn dial(path: &str, messages: &[&str]) -> std::io::Result<()> {
     let mut stream = std::os::unix::net::UnixStream::connect(path)?;

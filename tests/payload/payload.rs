@@ -12,6 +12,7 @@
 //! leave PART WORD…       starts that part, and ends before it does
 //! busy                   works for ever                     bomb                starts processes until it cannot
 //! tcp PORT, udp PORT     echo servers on every address      ask tcp|udp ADDRESS TEXT  sends, prints the answer
+//! ping ADDRESS           asks for an echo as ping(8) does without CAP_NET_RAW, and waits for it
 //! look-up udp|tcp TYPE NAME [SERVER]  what a name server answers
 //! name-server ADDRESS    answers every name with 192.0.2.1
 //! look-ups COUNT NAME EXPECTED [SERVER]  asks so often; prints how many answers were lost and wrong, and the times
@@ -118,6 +119,7 @@ fn play(words: &[&str]) -> Outcome {
         ["source", port] => network::source(port.parse()?)?,
         ["tell", socket, text] => println!("{}", network::tell(socket, text)?),
         ["sink", address, bytes] => println!("{}", network::sink(address, bytes.parse()?)?),
+        ["ping", address] => network::ping(address.parse()?)?,
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
         ["look-up", by, kind, name] => println!("{}", names::look_up(by, kind, name, None)?),
         ["look-up", by, kind, name, server] => println!("{}", names::look_up(by, kind, name, Some(server))?),

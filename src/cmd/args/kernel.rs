@@ -33,6 +33,9 @@ pub(super) struct KernelArgs {
     /// Add one or more requirement containers, which are started before this one
     #[arg(long, value_name = "CONTAINER")]
     requires: Vec<String>,
+    /// Runtime to use: crun, runc or rc, which are all rc itself
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
     /// Set namespaced kernel parameters
     #[arg(long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
@@ -66,6 +69,7 @@ impl KernelArgs {
         request.personality = self.personality;
         request.pid = self.pid;
         request.requires = self.requires;
+        request.runtime = self.runtime;
         request.umask = self.umask;
         request.uts = self.uts;
     }

@@ -6,9 +6,13 @@ fn names(value: &Value) -> Vec<&str> {
     value.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
+fn place() -> Place<'static> {
+    Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes"), below: &[] }
+}
+
 fn inspected(status: Status) -> Value {
     let (config, state) = sample();
-    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    let place = place();
     container(&config, &state, status, place)
 }
 
@@ -111,7 +115,7 @@ fn the_dead_have_no_pid_and_no_address() {
 #[test]
 fn who_tells_the_service_manager_is_what_was_asked_for() {
     let (mut config, state) = sample();
-    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    let place = place();
     for (mode, word) in [(Sdnotify::Container, "container"), (Sdnotify::Conmon, "conmon"), (Sdnotify::Ignore, "ignore")]
     {
         config.service.sdnotify = mode;
@@ -162,7 +166,7 @@ fn empty_paths(value: &Value, path: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     let (mut config, mut state) = sample();
-    let place = Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes") };
+    let place = place();
     config.groups = vec!["33".to_owned()];
     config.tty = true;
     config.auto_remove = true;

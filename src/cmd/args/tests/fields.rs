@@ -138,7 +138,7 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
     let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 \
         --mount type=tmpfs,dst=/m --oom-score-adj -5 --privileged -P --sysctl s=1 --umask 077 --unsetenv X \
         --unsetenv-all --ipc none --uts host --pid host --requires r --pod p \
-        --timeout 9 --tz local --device-cgroup-rule a --volumes-from v --image-volume tmpfs \
+        --timeout 9 --tz local --runtime crun --device-cgroup-rule a --volumes-from v --image-volume tmpfs \
         --gpus all box";
     let request = run(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     let words = |word: &str| vec![word.to_owned()];
@@ -163,6 +163,7 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
         gpus: Some("all".into()),
         tz: Some("local".into()),
         device_cgroup_rules: words("a"),
+        runtime: Some("crun".into()),
         volumes_from: words("v"),
         image_volume: Some("tmpfs".into()),
         umask: Some("077".into()),
