@@ -27,7 +27,8 @@ fn debian_s_tools_work_in_steps() {
          RUN --mount=type=cache,target=/var/cache/apt,sharing=locked dpkg -i /hello.deb \
          && dpkg -s hello-rc >/dev/null\n\
          USER app\nWORKDIR /srv/app\nRUN hello-rc >out && perl -e 'print \"perl $]\\n\"' >>out; id -un >>out\n\
-         FROM {debian}\nCOPY --from=build --chown=nobody:nogroup /srv/app/out /out\n\
+         FROM {debian}\nRUN groupadd -r nodejs && useradd -r -g nodejs nodejs\n\
+         COPY --from=build --chown=nodejs:nodejs /srv/app/out /out\n\
          COPY --from=build /usr/bin/hello-rc /usr/bin/\nRUN hello-rc | tr a-z A-Z >/upper\n"
     );
     write(&lab, "Dockerfile", &text);
@@ -43,7 +44,7 @@ fn debian_s_tools_work_in_steps() {
     let out = play(&["cat", "/out"]);
     assert!(out.starts_with("hello from a package\n") && out.ends_with("app\n"), "{out}");
     assert_eq!(play(&["cat", "/upper"]), "HELLO FROM A PACKAGE\n");
-    assert_eq!(play(&["stat", "-c", "%U:%G", "/out"]), "nobody:nogroup\n");
+    assert_eq!(play(&["stat", "-c", "%U:%G", "/out"]), "nodejs:nodejs\n");
     registry.stop();
 }
 

@@ -11,7 +11,7 @@ use crate::support::output::Output;
 use crate::support::{Exit, Lab};
 
 /// The label by which the CLI of dev containers finds its containers.
-const LOCAL: &str = concat!("devcontainer.local_", "fol", "der");
+pub(crate) const LOCAL: &str = concat!("devcontainer.local_", "fol", "der");
 
 /// A directory with rc under both names, and a lab with an image and a running container `up`.
 pub(crate) struct Tools {
@@ -37,7 +37,13 @@ impl Tools {
     pub(crate) fn run(&self, line: &str) -> Output {
         let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", self.lab.work("bin").display());
         let shell = self.lab.program("/bin/sh", ["-e", "-c", line]);
-        shell.env("PATH", path).env("IMG", "payload").env("LOCAL", LOCAL).env("DIR", self.lab.work("DIR")).run()
+        shell
+            .env("PATH", path)
+            .env("IMG", "payload")
+            .env("PAYLOAD", Lab::payload_path())
+            .env("LOCAL", LOCAL)
+            .env("DIR", self.lab.work("DIR"))
+            .run()
     }
 
     /// What a line prints that must succeed.
@@ -67,6 +73,9 @@ fn dev_containers() {
     let origin = "--filter label=$LOCAL=$DIR \
                    --filter label=devcontainer.config_file=$DIR/.devcontainer/devcontainer.json";
     assert_eq!(tools.ok(&format!("docker ps -q -a {origin}")), "");
+    let service = "--filter label=com.docker.compose.project=P --filter label=com.docker.compose.service=S";
+    assert_eq!(tools.ok(&format!("docker ps -q -a {service}")), "");
+    assert!(tools.ok("docker buildx version").contains(" v"));
     tools.ok("docker run --sig-proxy=false -a STDOUT -a STDERR --network none \
          --mount type=bind,source=$DIR,target=/workspaces/x --mount source=vol,target=/dv,type=volume \
          -l $LOCAL=$DIR -l devcontainer.config_file=$DIR/.devcontainer/devcontainer.json -e CE=1 \
@@ -226,8 +235,11 @@ fn runners_and_builders() {
         "docker volume create N; docker volume inspect N; docker volume ls --format {{.Name}} --filter name=^cross-",
     );
     tools.ok("docker create --name C -v N:/dst $IMG /payload; docker cp -a $DIR C:/dst");
-    tools.ok("docker run --rm --tty -v $DIR:/src:rw,Z --workdir /src --network none --entrypoint /payload $IMG exit 0");
-    tools.ok("docker run -t -d --name J -w $DIR -v $DIR:$DIR:rw,z -e K=V --network none $IMG /payload sleep");
+    tools
+        .ok("docker run --rm --tty -u 0:0 -v $DIR:/src:rw,Z --workdir /src --network none --entrypoint /payload $IMG \
+         exit 0");
+    tools.ok("docker run -t -d -u 0:0 --name J -w $DIR -v $DIR:$DIR:rw,z -v A:/tmp:rw,z -e K=V --network none $IMG \
+         /payload cat");
     tools.ok("docker exec --workdir / --env K=V J /payload exit 0; docker stop --time=1 J; docker rm -f --volumes J");
     assert_eq!(tools.ok("docker inspect -f '{{.Config.Hostname}}' up"), id);
     assert!(tools.ok("docker inspect -f '{{json .Created}}' up").starts_with("\"20"));
@@ -236,6 +248,9 @@ fn runners_and_builders() {
     assert_eq!(tools.ok(&format!("docker ps -a -q {filters}")), "");
     tools.ok("docker system prune -af --volumes --filter until=24h");
     tools.ok("docker run -i --network none -v $DIR:$DIR -w \"$DIR\" --entrypoint /payload --name nxf --rm $IMG exit 0");
+    // A limit can be asked for everywhere, and a start needs the controller for it.
+    tools.ok("docker create -i --cpu-shares 2048 --memory 4096m -e \"NXF_TASK_WORKDIR\" -v $DIR:$DIR -w \"$DIR\" \
+         --entrypoint /bin/bash --name nxf-ID --network none $IMG -c \"...\"; docker stop nxf-ID; docker rm nxf-ID");
     tools.end();
 }
 
@@ -244,6 +259,7 @@ fn units_playbooks_and_compose() {
     let tools = Tools::new();
     assert_eq!(tools.ok("podman rm -v -f -i web"), "");
     tools.ok("podman volume create --ignore --label x=y data; podman volume create --ignore --label x=y data");
+    tools.ok("podman volume inspect data; podman volume create V; podman volume rm -f V");
     tools.ok("podman image prune -f; podman system prune --external");
     let version = tools.ok("podman --version ''");
     assert_eq!(version.split(' ').count(), 3, "{version}");
@@ -291,7 +307,9 @@ fn scripts() {
     assert!(table.starts_with("NAMES") && table.contains("STATUS") && table.contains("PORTS"), "{table}");
     assert_eq!(tools.ok("docker images --format '{{.Repository}}:{{.Tag}}'"), "payload:latest");
     tools.ok("docker save $IMG | gzip >F; docker load <F; docker export up | docker import - new");
-    tools.end();
+    tools.ok("docker export up | tar -t >/dev/null; docker export up | docker import -");
+    tools.ok("docker rm -f $(docker ps -aq); docker rmi $(docker images -f dangling=true -q)");
+    assert_eq!(tools.ok("docker images -f dangling=true -q; docker ps -aq"), "");
 }
 
 #[test]

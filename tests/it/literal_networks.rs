@@ -66,3 +66,34 @@ fn published_ports_and_members() {
     tools.end();
     tools.ok("docker network rm n");
 }
+
+#[test]
+fn nodes_of_clusters() {
+    require!(program "slirp4netns");
+    let tools = Tools::new();
+    tools.ok("docker network create --subnet 10.213.0.0/24 kind");
+    tools.ok("docker run --name K --hostname K --label a=b --privileged --security-opt seccomp=unconfined \
+         --security-opt apparmor=unconfined --tmpfs /tmp --tmpfs /run --volume /var --volume $DIR:/lib/modules:ro \
+         -e K=V --detach --tty --net kind --restart=on-failure:1 --init=false --cgroupns=private --userns=host \
+         --device /dev/fuse --publish=127.0.0.1:0:6443/TCP $IMG /payload sleep");
+    let nested = "docker inspect --format '{{ with (index (index .NetworkSettings.Ports \"6443/tcp\") 0) }}\
+                  {{ printf \"%s\\t%s\" .HostIp .HostPort }}{{ end }}' K";
+    let shown = tools.ok(nested);
+    let (address, port) = shown.split_once('\t').expect("two words");
+    assert!(address == "127.0.0.1" && port.parse::<u16>().is_ok_and(|port| port > 0), "{shown}");
+    tools.ok("docker rm -f -v K");
+    // A start needs the controllers of the limits.
+    let digest = tools.ok("docker image inspect -f '{{.Digest}}' $IMG");
+    tools.ok(&format!(
+        "docker create -t --privileged --security-opt seccomp=unconfined --tmpfs /tmp --tmpfs /run \
+         -v $DIR:/lib/modules:ro --hostname H --name M --label a=b --network kind --ip 10.213.0.9 --volume M:/var \
+         --security-opt apparmor=unconfined --memory=3072mb --memory-swap=3072mb --cpus=2 -e container=docker \
+         --expose 8443 --publish=127.0.0.1::22 $IMG@{digest} /payload sleep"
+    ));
+    assert_eq!(
+        tools.ok("docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' M"),
+        "3221225472 2000000000"
+    );
+    tools.end();
+    tools.ok("docker network rm kind");
+}

@@ -65,6 +65,13 @@ fn logins_of_runners_and_editors() {
          docker --config dir pull {name}"
     ));
     assert_eq!(tools.ok(&format!("docker images -q {name}")).len(), 12);
+    let platform = tools.ok("docker image inspect $IMG --format {{.Os}}/{{.Architecture}}");
+    tools.ok(&format!(
+        "echo x >dir/f; printf 'FROM scratch\\nCOPY f /f\\n' >dir/Dockerfile; \
+         docker --config dir buildx build --platform {platform} --push --no-cache --pull -t {} dir",
+        registry.image("built:1")
+    ));
+    tools.ok(&format!("docker --config dir pull {}", registry.image("built:1")));
     assert_eq!(tools.ok("docker version -f '{{ .Server.Os }},,,{{ .Client.Os }}'"), "linux,,,linux");
     tools.end();
     registry.stop();

@@ -67,6 +67,11 @@ fn pulls_of_one_image_at_the_same_time_fetch_each_blob_once() {
     // Three layers and the configuration; the registry writes its log after it answers.
     wait::until("the registry's log to show all", || (fetched(&registry) >= 4).then_some(()));
     assert_eq!(fetched(&registry), 4, "{}", registry.log());
+    // Of an image with the same layers and one more, only that is fetched, and its configuration.
+    let larger = push(&lab, &registry, &image.layer(layer("d")), "larger:1", &[]);
+    lab.rc(["pull", "-q"]).arg(&larger).run().succeeds();
+    wait::until("the registry's log to show both", || (fetched(&registry) >= 6).then_some(()));
+    assert_eq!(fetched(&registry), 6, "{}", registry.log());
     registry.stop();
 }
 

@@ -140,14 +140,20 @@ fn a_new_volume_can_be_mounted_at_two_places() {
 fn a_tmpfs_has_the_options_that_were_asked_for() {
     let lab = Lab::new();
     lab.payload();
-    let report = report(&lab, &["--tmpfs", "/scratch:size=1m,mode=700,exec", "--tmpfs", "/plain"]);
+    let report = report(
+        &lab,
+        &["--tmpfs", "/scratch:size=1m,mode=700,exec", "--tmpfs", "/plain", "--tmpfs", "/var/run:rw,noexec,nosuid"],
+    );
     let scratch = mount(&report, "/scratch");
     assert_eq!(scratch["type"], "tmpfs");
     let inner = scratch["super"].as_str().unwrap();
     assert!(inner.contains("size=1024k") && inner.contains("mode=700"), "{inner}");
     assert!(!options(scratch).contains(&"noexec"));
-    for option in ["noexec", "nosuid", "nodev"] {
-        assert!(options(mount(&report, "/plain")).contains(&option), "{option}");
+    for (path, option) in ["/plain", "/var/run"]
+        .into_iter()
+        .flat_map(|path| ["rw", "noexec", "nosuid", "nodev"].map(|option| (path, option)))
+    {
+        assert!(options(mount(&report, path)).contains(&option), "{path}: {option}");
     }
 }
 

@@ -56,6 +56,7 @@ fn every_limit_is_in_the_kernel_s_file() {
     for (options, name, value) in [
         (&["--memory", "64m"][..], "memory.max", "67108864\n"),
         (&["--memory-reservation", "32m"], "memory.low", "33554432\n"),
+        (&["--memory", "64m", "--memory-swap", "96m"], "memory.swap.max", "33554432\n"),
         (&["--cpus", "0.5"], "cpu.max", "50000 100000\n"),
         (&["--cpu-quota", "20000", "--cpu-period", "40000"], "cpu.max", "20000 40000\n"),
         (&["--cpu-period", "40000"], "cpu.max", "max 40000\n"),
@@ -67,8 +68,19 @@ fn every_limit_is_in_the_kernel_s_file() {
     }
     let Some(disk) = disk() else { skip!("the machine has no disk that is known here") };
     let of = |rate: &str| format!("{disk}:{rate}");
-    let text = shown(&lab, &["--device-read-bps", &of("1mb"), "--device-write-iops", &of("100")], "io.max").text();
-    assert!(text.ends_with("rbps=1048576 wbps=max riops=max wiops=100"), "{text}");
+    for (options, limits) in [
+        (
+            ["--device-read-bps", &of("1mb"), "--device-write-iops", &of("100")],
+            "rbps=1048576 wbps=max riops=max wiops=100",
+        ),
+        (
+            ["--device-write-bps", &of("2mb"), "--device-read-iops", &of("50")],
+            "rbps=max wbps=2097152 riops=50 wiops=max",
+        ),
+    ] {
+        let text = shown(&lab, &options, "io.max").text();
+        assert!(text.ends_with(limits), "{text}");
+    }
 }
 
 #[test]
