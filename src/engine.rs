@@ -90,7 +90,7 @@ pub(crate) use inspect::{InspectedImage, Kind, Object, container_exists, image_e
 pub(crate) use join::{Attach, Exec, attach, exec};
 pub(crate) use known::{container_names, image_names, network_names, pod_names, volume_names};
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
-pub(crate) use look::{Log, log, processes, usage, usage_of};
+pub(crate) use look::{Log, log, namespaces, processes, usage, usage_of};
 pub(crate) use manifests::{
     Add as AddToList, Described, Marks, add_to_list, annotate as annotate_list, create_list, described_list, find_list,
     push_list, remote_document, remove_from_list, remove_list,

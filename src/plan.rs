@@ -70,7 +70,7 @@ mod volumes_from;
 
 pub(crate) use attach::attached;
 pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
-pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env};
+pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env, adopt_rlimits};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue, ExitPolicy,
     ImageSource, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit, RootDirectory,

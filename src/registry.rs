@@ -7,7 +7,7 @@
 //!   ├── manifest  bytes → Manifest or Index, every digest, size and media type checked (pure)
 //!   ├── upload blobs and manifests to the registry: mounted, or sent, and continued after a break
 //!   ├── fetch  files by URL, for builds
-//!   ├── lookaside  signatures beside the registry
+//!   ├── lookaside  signatures beside the registry; extension: those that a registry keeps itself
 //!   └── Blob   a stream that resumes by Range, stops at the declared size, and ends only if the digest is right
 //! ```
 //!
@@ -26,6 +26,7 @@ mod client;
 mod credentials;
 mod dns;
 mod error;
+mod extension;
 mod fetch;
 mod lookaside;
 /// Manifests, indexes and image configurations from a registry or an archive, checked.

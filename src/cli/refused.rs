@@ -45,7 +45,6 @@ const REASONS: &[(&str, &str)] = &[
     ("--network-cmd-path", "name the program in rc.toml, `[helpers]`"),
     ("--network-config-dir", "networks are in the store"),
     ("--noout", "write `>/dev/null`"),
-    ("--ns", "`rc inspect` shows which namespaces are shared"),
     ("--os-feature", "rc builds for Linux"),
     ("--os-version", "rc builds for Linux"),
     ("--out", "write `>FILE`"),
@@ -81,7 +80,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--tmpdir", "use `--runroot`, or TMPDIR"),
     ("--trace", "rc has no such messages"),
     ("--transient-store", "name a directory on a tmpfs with `--root`"),
-    ("--tree", "use `rc image tree IMAGE`"),
+    ("--tree", "rc has one platform of an image; `rc image tree IMAGE` shows its layers"),
     ("--unsetannotation", "rc takes no annotations of base images over"),
     ("--url", "rc works on this host alone"),
     ("--userns-gid-map", "rc builds with the IDs of its root namespace"),
@@ -90,7 +89,6 @@ const REASONS: &[(&str, &str)] = &[
     ("--userns-uid-map-user", "rc builds with the IDs of its root namespace"),
     ("--volume-driver", "rc has no plugins: all volumes are local"),
     ("--volumepath", "volumes are in the store: choose it with `--root`"),
-    ("--watch", "use watch(1): `watch rc ps`"),
 ];
 
 /// Why rc does not have an option, or what does the same; `None` for any other.

@@ -52,7 +52,7 @@ pub(crate) use redact::redact;
 pub(super) use registry::retry_delay;
 pub(crate) use registry::{RegistryArgs, Secret};
 pub(crate) use run::RunArgs;
-pub(crate) use selection::{FilterArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
+pub(crate) use selection::{FilterArgs, LatestArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
 
 /// Lets every switch of a command also take `=true` and `=false`, as with podman and docker: scripts write `--rm=true`.
 pub(crate) fn with_values(command: Command) -> Command {

@@ -1,6 +1,7 @@
 //! `rc attach`.
 
 use super::Ctx;
+use super::args::LatestArgs;
 use super::outcome::exit_of;
 use crate::console::{self, Console};
 use crate::engine;
@@ -12,6 +13,8 @@ pub(crate) struct Args {
     /// Override the key sequence for detaching: `ctrl-X` or characters, separated by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
+    #[command(flatten)]
+    latest: LatestArgs,
     /// Do not attach standard input
     #[arg(long)]
     no_stdin: bool,
@@ -20,17 +23,18 @@ pub(crate) struct Args {
     sig_proxy: Option<bool>,
     /// Name, ID or unique prefix of an ID
     #[arg(value_name = "CONTAINER")]
-    container: String,
+    container: Option<String>,
 }
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let container = args.latest.or(&ctx.engine, args.container)?;
     let how = engine::Attach {
         stdin: !args.no_stdin && console::has_input(),
         size: console::own_size(),
         detach_keys: args.detach_keys,
     };
-    let session = engine::attach(&ctx.engine, &args.container, &how)?;
+    let session = engine::attach(&ctx.engine, &container, &how)?;
     if session.terminal.is_some() && session.stdin.is_some() {
         console::check_input()?;
     }

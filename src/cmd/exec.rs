@@ -1,6 +1,8 @@
 //! `rc exec`.
 
-use super::args::{PreserveArgs, ProcessArgs};
+use std::path::PathBuf;
+
+use super::args::{LatestArgs, PreserveArgs, ProcessArgs};
 use super::outcome::exit_of;
 use super::{Ctx, environment};
 use crate::console::{self, Console};
@@ -11,6 +13,11 @@ use crate::error::{Error, Exit};
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub(crate) struct Args {
+    /// Read the container's ID from the file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
+    #[command(flatten)]
+    latest: LatestArgs,
     /// Keep no record of the process (accepted for compatibility: rc keeps none)
     #[arg(long)]
     no_session: bool,
@@ -21,7 +28,7 @@ pub(crate) struct Args {
     privileged: bool,
     #[command(flatten)]
     process: ProcessArgs,
-    /// The container, and the command with its arguments
+    /// The container, unless an option names it, and the command with its arguments
     #[arg(value_name = "CONTAINER", hide = true, required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }
@@ -29,7 +36,12 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut words = args.words.into_iter();
-    let name = words.next().unwrap_or_default();
+    let name = match &args.cidfile {
+        Some(_) if args.latest.latest => return Err(Error::new("--cidfile and --latest cannot be used together")),
+        Some(file) => engine::id_in(file)?,
+        None if args.latest.latest => args.latest.or(&ctx.engine, None)?,
+        None => words.next().unwrap_or_default(),
+    };
     let mut request = args.process.into_exec_request(words.collect())?;
     request.privileged = args.privileged;
     if request.interactive && request.tty && !request.detach {

@@ -99,11 +99,12 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
                     fields.insert("SizeRootFs".to_owned(), size.whole.into());
                 }
             }
-            object
+            if ctx.dialect == Dialect::Docker { view::container_of_docker(object) } else { object }
         }
         Object::Image(found) => {
             let InspectedImage { image, digests, size, directories } = &**found;
-            view::image(image, digests, *size, directories.as_deref())
+            let object = view::image(image, digests, *size, directories.as_deref());
+            if ctx.dialect == Dialect::Docker { view::image_of_docker(object) } else { object }
         }
         Object::Volume(listed) => VolumeRow {
             record: &listed.volume.record,

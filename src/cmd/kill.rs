@@ -1,15 +1,17 @@
 //! `rc kill`.
 
 use super::Ctx;
-use super::args::SelectionArgs;
+use super::args::{LatestArgs, SelectionArgs};
 use super::observer::Screen;
-use crate::engine;
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 use crate::types::Signal;
 
 /// Kill one or more running containers with a signal
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    latest: LatestArgs,
     #[command(flatten)]
     selection: SelectionArgs,
     /// Signal to send
@@ -20,6 +22,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::default();
-    engine::kill(&ctx.engine, &args.selection.into(), args.signal, &mut screen)?;
+    let selection = Selection { latest: args.latest.latest, ..args.selection.into() };
+    engine::kill(&ctx.engine, &selection, args.signal, &mut screen)?;
     screen.exit()
 }

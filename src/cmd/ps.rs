@@ -1,17 +1,22 @@
 //! `rc ps`.
 
+mod shown;
 mod sort;
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use shown::{look_closer, print};
 use sort::{SortKey, compare};
 
 use super::Ctx;
+use super::sampling::CLEAR;
 use crate::engine::{self, ListRequest};
 use crate::error::{Error, Exit};
-use crate::types::ContainerId;
-use crate::ui::{self, Table};
+use crate::ui::{self, Output};
 use crate::view::filter::{self, ContainerFacts as Facts};
 use crate::view::when::Clock;
-use crate::view::{PS_COLUMNS, PsRow};
+use crate::view::{Namespaces, PsRow};
 
 /// List containers
 #[derive(Debug, Default, clap::Args)]
@@ -42,6 +47,9 @@ pub(crate) struct Args {
     /// Do not print headers
     #[arg(long)]
     noheading: bool,
+    /// Show the namespaces of each container
+    #[arg(long, visible_alias = "namespace")]
+    ns: bool,
     /// Print the ID and name of the pod of each container
     #[arg(short, long)]
     pod: bool,
@@ -54,54 +62,53 @@ pub(crate) struct Args {
     /// Ask the runtime for each state (accepted for compatibility: rc always asks the kernel)
     #[arg(long)]
     sync: bool,
-    /// Sort by command, created, id, image, names, runningfor or status (default: created)
+    /// Sort by command, created, id, image, names, runningfor, size or status (default: created)
     #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,
+    /// Print the list again every so many seconds, until it is interrupted
+    #[arg(short, long, value_name = "SECONDS")]
+    watch: Option<NonZeroU64>,
 }
 
-/// Runs the command. A container with damaged records is a warning, and does not hide the others.
+/// Runs the command: once, or until it is interrupted with `--watch`.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.latest && args.last >= 0 {
         return Err(Error::new("--last and --latest cannot be used together"));
     }
+    if args.ns && (args.size || args.pod) {
+        return Err(Error::new("--ns shows neither sizes nor pods").with_hint("give --format what to show"));
+    }
+    let mut out = ui::out();
+    let Some(seconds) = args.watch else {
+        list(ctx, args, &mut out, false)?;
+        return Ok(Exit::SUCCESS);
+    };
+    let clears = ui::is_screen(ui::Stream::Out);
+    loop {
+        list(ctx, args, &mut out, clears)?;
+        std::thread::sleep(Duration::from_secs(seconds.get()));
+    }
+}
+
+/// Prints the list, on an empty screen if it `clears` it. A container with damaged records is a warning, and does not
+/// hide the others.
+fn list(ctx: &Ctx, args: &Args, out: &mut Output, clears: bool) -> Result<(), Error> {
     let listing = engine::containers(&ctx.engine)?;
     let all: Vec<Facts<'_>> = listing.containers.iter().map(engine::facts).collect();
     let filters = engine::network_filters(&ctx.engine, &args.filter)?;
     let mut rows = rows(args, filters, &all, ctx.engine.clock())?;
     let format = ctx.format(args.format.as_deref());
-    if args.size || format.as_ref().is_some_and(|format| format.names("Size")) {
-        let shown = |row: &PsRow<'_>| listing.containers.iter().find(|known| known.config.id == row.config.id);
-        let sizes = engine::sizes(&ctx.engine, rows.iter().filter_map(shown))?;
-        rows.iter_mut().zip(sizes).for_each(|(row, size)| row.size = Some(size));
+    look_closer(ctx, args, format.as_ref(), &listing, &mut rows)?;
+    if clears {
+        out.raw(CLEAR)?;
     }
-    let mut out = ui::out();
-    match format {
-        // A format prevails over --quiet, as in podman and docker.
-        Some(format) => format.list(&mut out, &rows, args.noheading)?,
-        None if args.quiet => {
-            rows.iter().try_for_each(|row| out.line(row.id()))?;
-            // So that `rc rm $(rc ps -aq)` removes them too.
-            if args.all && args.filter.is_empty() {
-                let shown = |id: &ContainerId| if args.no_trunc { id.to_string() } else { id.short().to_owned() };
-                listing.broken.iter().try_for_each(|(id, _)| out.line(shown(id)))?;
-            }
-        }
-        None => {
-            let mut columns = PS_COLUMNS.to_vec();
-            columns.extend(args.size.then_some("SIZE"));
-            columns.extend(args.pod.then_some(["POD ID", "PODNAME"]).into_iter().flatten());
-            let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns) };
-            let pod = |row: &PsRow<'_>| args.pod.then(|| row.pod()).into_iter().flatten();
-            rows.iter().for_each(|row| table.row(row.cells().into_iter().chain(pod(row))));
-            out.raw(table.render().as_bytes())?;
-        }
-    }
+    print(args, format.as_ref(), &listing, &rows, out)?;
     out.finish()?;
     for (_, error) in &listing.broken {
         let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
         ui::warning(format!("{error}{hint}"));
     }
-    Ok(Exit::SUCCESS)
+    Ok(())
 }
 
 /// The rows that the arguments select, sorted.
@@ -112,8 +119,8 @@ fn rows<'a>(args: &Args, typed: Vec<String>, all: &[Facts<'a>], clock: Clock) ->
     // Equal rows stay in the order of creation.
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: Facts<'a>| {
-        let Facts { config, state, status } = facts;
-        PsRow { config, state, status, size: None, now: clock.now, no_trunc: args.no_trunc }
+        let (Facts { config, state, status }, namespaces) = (facts, Namespaces::default());
+        PsRow { config, state, status, size: None, namespaces, now: clock.now, no_trunc: args.no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
 }

@@ -1,7 +1,7 @@
 //! `rc rm`.
 
 use super::Ctx;
-use super::args::SelectionArgs;
+use super::args::{LatestArgs, SelectionArgs};
 use super::observer::Screen;
 use crate::container::Removal;
 use crate::engine::{self, Selection};
@@ -10,6 +10,8 @@ use crate::error::{Error, Exit};
 /// Remove one or more containers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    latest: LatestArgs,
     #[command(flatten)]
     selection: SelectionArgs,
     /// Remove container and all containers that depend on the selected container
@@ -32,7 +34,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut screen = Screen::default();
-    let mut selection = Selection { filters: args.filters, ..args.selection.into() };
+    let mut selection = Selection { filters: args.filters, latest: args.latest.latest, ..args.selection.into() };
     selection.ignore |= args.force;
     let how = Removal { force: args.force, timeout: args.time, volumes: args.volumes };
     engine::remove(&ctx.engine, &selection, &how, args.depend, &mut screen)?;

@@ -1,4 +1,4 @@
-//! How `stats` and `pod stats` show again and again what containers use.
+//! How `stats`, `pod stats` and `ps --watch` show again and again what containers use.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::types::{ContainerId, Report};
 use crate::ui::{self, Output};
 
 /// Clears a terminal and moves to its first line. Source: ECMA-48, ED and CUP.
-const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
+pub(super) const CLEAR: &[u8] = b"\x1b[2J\x1b[1;1H";
 
 /// When reports are shown, and where.
 #[derive(Debug, clap::Args)]

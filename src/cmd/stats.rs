@@ -5,9 +5,10 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::Ctx;
+use super::args::LatestArgs;
 use super::sampling::{StreamArgs, watch};
 use crate::container::{Container, Sample};
-use crate::engine;
+use crate::engine::{self, Selection};
 use crate::error::{Error, Exit};
 use crate::types::ContainerId;
 use crate::ui::{Format, Output, Table};
@@ -26,6 +27,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "SECONDS", default_value = "5", hide_default_value = true)]
     interval: NonZeroU64,
     #[command(flatten)]
+    latest: LatestArgs,
+    #[command(flatten)]
     stream: StreamArgs,
     /// Do not truncate output
     #[arg(long)]
@@ -37,12 +40,14 @@ pub(crate) struct Args {
 
 /// Runs the command: until it is interrupted, or once with `--no-stream`.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    if args.all && !args.containers.is_empty() {
+    if args.all && (args.latest.latest || !args.containers.is_empty()) {
         return Err(Error::new("containers cannot be named together with --all"));
     }
+    let latest = Selection { names: args.containers.clone(), latest: true, ..Selection::default() };
+    let names = if args.latest.latest { engine::named(&ctx.engine, &latest)? } else { args.containers.clone() };
     let format = ctx.format(args.format.as_deref());
     let interval = Duration::from_secs(args.interval.get());
-    let sample = || engine::usage(&ctx.engine, &args.containers, args.all);
+    let sample = || engine::usage(&ctx.engine, &names, args.all);
     watch(&args.stream, interval, sample, |out, now, before| show(out, args, format.as_ref(), now, before))
 }
 

@@ -1,6 +1,6 @@
 //! `rc update`.
 
-use super::args::{HealthArgs, LimitArgs};
+use super::args::{HealthArgs, LatestArgs, LimitArgs};
 use super::{Ctx, environment};
 use crate::engine::{self, Update};
 use crate::error::{Error, Exit};
@@ -20,17 +20,23 @@ pub(crate) struct Args {
     #[command(flatten)]
     health: HealthArgs,
     #[command(flatten)]
+    latest: LatestArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     /// Restart policy to apply when the container exits: no, always, on-failure[:RETRIES] or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
+    /// Change a limit of getrlimit(2) for what is started in the container from now on: NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<String>,
     /// Name, ID or unique prefix of an ID
     #[arg(value_name = "CONTAINER")]
-    container: String,
+    container: Option<String>,
 }
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    let container = args.latest.or(&ctx.engine, args.container)?;
     let mut health = args.health.into_request();
     health.without_empty_texts();
     let update = Update {
@@ -39,8 +45,9 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         health,
         env: args.env,
         unset_env: args.unset_env,
+        ulimits: args.ulimit,
     };
-    let id = engine::update(&ctx.engine, &args.container, update, &environment())?;
+    let id = engine::update(&ctx.engine, &container, update, &environment())?;
     let mut out = ui::out();
     out.line(id)?;
     out.finish()?;

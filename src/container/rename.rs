@@ -1,7 +1,9 @@
 //! Giving a container another name: its link in `names/` is moved, then the new name is recorded in its directory, and
-//! in its leases, so that name servers of networks answer the new one.
+//! in its leases, so that name servers of networks answer the new one. Its monitor takes it, too.
 
+use super::client::{self, Asked};
 use super::{Container, Error, find, names};
+use crate::monitor::protocol::Ask;
 use crate::net;
 use crate::net::lease::{Lease, Owner};
 use crate::net::record::Networks;
@@ -15,7 +17,12 @@ use crate::types::{ContainerId, Name};
 /// container is found by its new name and shows the old one; renaming it again completes that.
 pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Result<(), Error> {
     record(store, container, name)?;
-    rename_leases(store, container)
+    rename_leases(store, container)?;
+    if container.monitor.is_some() {
+        // It may have ended, or be of an rc that does not know that request: what it is called is for people.
+        drop(client::request(container, &Ask::Renamed).and_then(Asked::finish));
+    }
+    Ok(())
 }
 
 /// Gives the container's leases its names. A monitor that writes one does that as well, under the network's lock.

@@ -140,6 +140,8 @@ pub(crate) struct Update {
     pub(crate) env: Vec<String>,
     /// Variables that are unset.
     pub(crate) unset_env: Vec<String>,
+    /// Limits of getrlimit(2), `NAME=SOFT[:HARD]`.
+    pub(crate) ulimits: Vec<String>,
 }
 
 /// Changes a container: all that the request names, or nothing. The others stay.
@@ -149,10 +151,10 @@ pub(crate) fn update(
     update: Update,
     environment: &[(String, String)],
 ) -> Result<ContainerId, Report> {
-    let Update { limits, restart, health, env, unset_env } = update;
+    let Update { limits, restart, health, env, unset_env, ulimits } = update;
     let env = EnvChanges::read(&env, &unset_env, environment)?;
     let devices = block_devices(limits.block_devices());
-    let changes = Changes::read(&limits, restart.as_deref(), health, env, &devices)?;
+    let changes = Changes::read(&limits, restart.as_deref(), health, env, &devices)?.with_ulimits(&ulimits)?;
     let container = find(context, name)?;
     if !changes.is_empty() {
         container::update(&container, &changes)?;

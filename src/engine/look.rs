@@ -8,8 +8,11 @@ use crate::container::logs::{self, Select, Sink};
 use crate::container::{self, Container, Names, Process, Sample};
 use crate::monitor::Status;
 use crate::plan::LogDriver;
+use crate::sys::proc::Entry;
 use crate::sys::process;
+use crate::sys::process_id::ProcessId;
 use crate::types::{ContainerId, Report, ReportKind};
+use crate::view::Namespaces;
 
 /// The log of a container.
 #[derive(Debug)]
@@ -58,6 +61,22 @@ impl Log {
             (_, false) => logs::read(log, select, sink),
         }
     }
+}
+
+/// The namespaces of a container's first process; those of one that does not run are not known.
+pub(crate) fn namespaces(container: &Container) -> Namespaces {
+    let Some(init) = &container.state.init else { return Namespaces::default() };
+    let Some(process) = Entry::open(init.pid) else { return Namespaces::default() };
+    let number = |name: &str| {
+        let link = process.link(&format!("ns/{name}")).ok()?;
+        // `net:[4026531840]`. Source: namespaces(7).
+        str::from_utf8(&link).ok()?.split(['[', ']']).nth(1)?.parse().ok()
+    };
+    let number = |name| number(name).unwrap_or(0);
+    let (cgroup, ipc, mnt, net) = (number("cgroup"), number("ipc"), number("mnt"), number("net"));
+    let found = Namespaces { cgroup, ipc, mnt, net, pid: number("pid"), user: number("user"), uts: number("uts") };
+    // What was opened may have been another process with its PID.
+    if ProcessId::is_alive(init) { found } else { Namespaces::default() }
 }
 
 /// A pidfd of the monitor, which writes the last byte of the log before it exits; `None` if the container has no

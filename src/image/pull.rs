@@ -286,6 +286,9 @@ impl Pull<'_> {
         if !demand.needs_signatures() {
             return Ok(());
         }
+        if let Some(kept) = self.runtime.block_on(self.client.signatures(&manifest.digest))? {
+            return Ok(demand.check(&manifest.bytes, &kept.signatures, &format!("at `{}`", kept.url))?);
+        }
         let lookaside = Lookaside::of(&self.place.decided(), &self.connection.places)?;
         let signatures = self.runtime.block_on(lookaside.signatures(&manifest.digest, self.connection))?;
         Ok(demand.check(&manifest.bytes, &signatures, &format!("at `{}`", lookaside.at(&manifest.digest)))?)

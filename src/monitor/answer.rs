@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use super::exec::Destination;
+use super::life::take_title;
 use super::parts::{Parts, refusal};
 use super::program::AskedBy;
 use super::protocol::{self, Ask, Event};
@@ -67,6 +68,7 @@ impl Parts {
             Ask::Unpause => self.add_job(id, Task::Unpause),
             Ask::Update(changes) => self.add_job(id, Task::Update(changes)),
             Ask::Network(change) => self.add_job(id, Task::Network(change)),
+            Ask::Renamed => return Some(self.follow_name()),
             Ask::Check => return self.ask_for_check(id),
             Ask::Wait => self.connections.set_waits(id, true),
             Ask::Join => self.connections.set_member(id),
@@ -83,6 +85,14 @@ impl Parts {
             }
         }
         None
+    }
+
+    /// Calls the monitor by the container's name, which has changed.
+    fn follow_name(&self) -> Event {
+        let config = self.records.config().map_err(Report::from);
+        let step = |error| Report::new(ReportKind::of_step(&error), format!("cannot name the monitor: {error}"));
+        let named = config.and_then(|config| take_title(&config.name).map_err(step));
+        named.map_or_else(Event::Failed, |()| Event::Done)
     }
 
     fn attach(

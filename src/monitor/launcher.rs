@@ -123,9 +123,11 @@ impl Launcher {
         self.start.config.name.clone_from(&config.name);
         if let Some(process) = self.start.spec.process_mut() {
             plan::adopt_env(process, &self.start.config.env, &config.env);
+            plan::adopt_rlimits(process, &self.start.config.rlimits, &config.rlimits);
             self.start.secret_variables.add_to(process);
         }
         self.start.config.env = config.env;
+        self.start.config.rlimits = config.rlimits;
         self.start.config.limits = config.limits;
         self.start.config.network = config.network;
         if let Some(linux) = self.start.spec.linux_mut() {

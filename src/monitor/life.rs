@@ -12,6 +12,7 @@
 //!                    its mounts are taken down, its files removed
 //! ```
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
 use crate::sys::{prctl, socket};
-use crate::types::Report;
+use crate::types::{Name, Report};
 use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it, and returns its exit code.
@@ -50,6 +51,13 @@ pub(crate) fn run(start: Start, owner: &dyn Owner, command: OwnedFd, starter: St
         Ok(up) => life.serve(up),
         Err(error) => life.give_up(error.into()),
     }
+}
+
+/// Gives this process, the monitor of the container `name`, its name and command line.
+pub(super) fn take_title(name: &Name) -> io::Result<()> {
+    let title = format!("rc: {name}");
+    prctl::set_name(&title)?;
+    process::replace_command_line(&title)
 }
 
 /// What of a run goes down after its command knows of its end.
@@ -73,10 +81,8 @@ impl<'a> Life<'a> {
     fn begin(mut start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
         // Fails only if this process already leads a session, which a forked one does not.
         rustix::process::setsid().ok();
-        let name = format!("rc: {}", start.config.name);
-        prctl::set_name(&name).map_err(step("name the monitor"))?;
         // The command line may contain secrets (`-e`), and the monitor lives long.
-        process::replace_command_line(&name).map_err(step("hide the command line"))?;
+        take_title(&start.config.name).map_err(step("name the monitor"))?;
         let signals = Signals::all().map_err(step("block signals"))?;
 
         let driver = net::driver(&start.config.network)?;

@@ -5,6 +5,7 @@
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! stop, signal, pause, unpause, update                   → done
+//! renamed                                                → done
 //! check                                                  → checked
 //! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
@@ -70,6 +71,8 @@ pub(crate) enum Ask {
     Update(Box<Changes>),
     /// Connects the container to a network, or disconnects it.
     Network(Box<NetworkChange>),
+    /// The container has another name, which is in its directory.
+    Renamed,
     /// Asks for an event when the program has ended, even if it is restarted.
     Wait,
     /// It is the monitor of a container in this pod, as long as it is connected.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BlockDevices, ContainerConfig, Error, HealthRequest, Healthcheck, LimitChanges, LimitRequest, Limits,
-    RestartPolicy, UpdatedHealth, env, health,
+    RestartPolicy, Rlimit, UpdatedHealth, env, health, rlimits, spec,
 };
 use crate::types::Network;
 
@@ -22,6 +22,9 @@ pub(crate) struct Changes {
     /// Variables of the environment.
     #[serde(default)]
     pub(crate) env: EnvChanges,
+    /// Limits of getrlimit(2): each replaces that of the same name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rlimits: Vec<Rlimit>,
 }
 
 /// Changes of the environment of what is started from then on.
@@ -63,6 +66,15 @@ pub(crate) fn adopt_env(process: &mut Process, old: &[String], new: &[String]) {
     process.set_env(Some(env));
 }
 
+/// Gives a process whose container had the limits `old` those that replaced them.
+pub(crate) fn adopt_rlimits(process: &mut Process, old: &[Rlimit], new: &[Rlimit]) {
+    if old != new
+        && let Ok(limits) = spec::rlimits(new)
+    {
+        process.set_rlimits(Some(limits));
+    }
+}
+
 /// Overrides the same fields of the container's configuration, which is written only once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Updated {
@@ -79,6 +91,9 @@ pub(crate) struct Updated {
     /// The environment; absent: that of the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) env: Option<Vec<String>>,
+    /// The limits of getrlimit(2); absent: those of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rlimits: Option<Vec<Rlimit>>,
 }
 
 impl Changes {
@@ -93,7 +108,12 @@ impl Changes {
     ) -> Result<Self, Error> {
         let limits = LimitChanges::read(limits, block_devices)?;
         let restart = restart.map(str::parse).transpose().map_err(Error::option("--restart"))?;
-        Ok(Self { limits, restart, health, env })
+        Ok(Self { limits, restart, health, env, rlimits: Vec::new() })
+    }
+
+    /// These and `--ulimit`.
+    pub(crate) fn with_ulimits(self, texts: &[String]) -> Result<Self, Error> {
+        Ok(Self { rlimits: rlimits::rlimits(texts)?, ..self })
     }
 
     /// Whether there is no change.
@@ -120,11 +140,13 @@ impl ContainerConfig {
             Some(UpdatedHealth { check })
         };
         let env = Some(changes.env.apply(&self.env));
-        Ok(Updated { limits, restart, health, network: Some(self.network.clone()), env })
+        let is_kept = |limit: &&Rlimit| !changes.rlimits.iter().any(|changed| changed.name == limit.name);
+        let rlimits = self.rlimits.iter().filter(is_kept).chain(&changes.rlimits).cloned().collect();
+        Ok(Updated { limits, restart, health, network: Some(self.network.clone()), env, rlimits: Some(rlimits) })
     }
 
     /// Applies earlier changes to the configuration.
-    pub(crate) fn update(&mut self, Updated { limits, restart, health, network, env }: Updated) {
+    pub(crate) fn update(&mut self, Updated { limits, restart, health, network, env, rlimits }: Updated) {
         self.limits = limits;
         self.restart = restart;
         if let Some(updated) = &health {
@@ -136,6 +158,9 @@ impl ContainerConfig {
         }
         if let Some(env) = env {
             self.env = env;
+        }
+        if let Some(rlimits) = rlimits {
+            self.rlimits = rlimits;
         }
     }
 }

@@ -102,7 +102,8 @@ impl ContainerConfig {
     pub(crate) fn reconnected(&self, change: &NetworkChange) -> Result<Updated, Error> {
         let network = Some(self.network_after(change)?);
         let (limits, health) = (self.limits.clone(), self.health_update.clone());
-        Ok(Updated { limits, restart: self.restart, health, network, env: Some(self.env.clone()) })
+        let (env, rlimits) = (Some(self.env.clone()), Some(self.rlimits.clone()));
+        Ok(Updated { limits, restart: self.restart, health, network, env, rlimits })
     }
 }
 

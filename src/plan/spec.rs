@@ -13,7 +13,7 @@ use oci_spec::runtime::{
 
 use super::first_process::INIT_PLACE;
 use super::user::KEEP_GROUPS;
-use super::{ContainerConfig, Error, Handed, Personality, Seccomp};
+use super::{ContainerConfig, Error, Handed, Personality, Rlimit, Seccomp};
 use crate::types::{ContainerId, Extras, IdRange, Joined, Layers, NamespaceKind};
 
 /// The version of the runtime spec.
@@ -114,7 +114,7 @@ pub(super) fn process(config: &ContainerConfig) -> Result<Process, Error> {
         .set_env(Some(config.env.clone()))
         .set_cwd(PathBuf::from(&config.working_dir))
         .set_capabilities(Some(capabilities(config).map_err(damaged)?))
-        .set_rlimits(Some(rlimits(config).map_err(damaged)?))
+        .set_rlimits(Some(rlimits(&config.rlimits).map_err(damaged)?))
         .set_oom_score_adj(config.oom_score_adj)
         .set_no_new_privileges(Some(config.no_new_privileges));
     Ok(process)
@@ -140,9 +140,9 @@ fn capabilities(config: &ContainerConfig) -> Result<LinuxCapabilities, String> {
     Ok(sets)
 }
 
-fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>, String> {
-    config
-        .rlimits
+/// The limits of getrlimit(2), as the spec has them.
+pub(super) fn rlimits(limits: &[Rlimit]) -> Result<Vec<PosixRlimit>, String> {
+    limits
         .iter()
         .map(|limit| {
             let resource = limit.name.parse().map_err(|_| format!("no such limit `{}`", limit.name.escape_debug()))?;

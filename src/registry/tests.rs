@@ -1,6 +1,7 @@
 //! The client against a hostile server; names state the rule, comments its number in safety.md.
 
 mod auth;
+mod extension;
 mod messages;
 mod rules;
 mod tls;

@@ -113,14 +113,18 @@ const DEEPEST: u32 = 2048;
 /// How much of a file is read at a time, in bytes.
 const CHUNK: usize = 128 << 10;
 
+/// The longest file of the kernel's that is read: its size is not known before.
+const LONGEST_OF_KERNEL: u64 = 16 << 20;
+
 /// The maximum size of an extended attribute, and of all names of a file. Source: xattr(7), "Limits".
 const LONGEST: usize = 64 << 10;
 
 /// Writes the file or directory `name` of `parent`, and everything beneath it, as a whole archive. A link is written as
 /// a link. Names come in order, so that the same tree gives the same archive.
 ///
-/// A file that changes meanwhile has in the archive the size that it had when it was opened. If it fails, no reader
-/// takes the archive for a whole one.
+/// A file that changes meanwhile has in the archive the size that it had when it was opened; files of `/proc` and
+/// `/sys`, of which stat(2) says another size, have all that is read of them. If it fails, no reader takes the archive
+/// for a whole one.
 pub(crate) fn pack(parent: BorrowedFd<'_>, name: &OsStr, how: &Pack<'_>, out: impl Write) -> Result<LeftOut, Error> {
     crate::sys::limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX).ok();
     let mut packer =
@@ -267,12 +271,34 @@ impl<W: Write> Packer<'_, W> {
             return Ok(());
         }
         let size = u64::try_from(opened.st_size).unwrap_or(0);
+        if !self.is_layer() && is_of_kernel(&file) {
+            let content = self.made_when_read(file, &path)?;
+            let size = content.len() as u64;
+            self.entry(Kind::File, &path, b"", stat, size, attributes)?;
+            self.out.write_all(&content).and_then(|()| write_padding(&mut self.out, size)).map_err(Error::Write)?;
+            return Ok(());
+        }
         self.entry(Kind::File, &path, b"", stat, size, attributes)?;
         self.data(file, size, &path)?;
         if stat.stx_nlink > 1 {
             self.links.insert(key, path);
         }
         Ok(())
+    }
+
+    /// The content of a file that the kernel makes when it is read. Some of them nobody may read, and some never end:
+    /// within a tree these are empty, as they look.
+    fn made_when_read(&self, file: OwnedFd, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut content = Vec::new();
+        let read = match File::from(file).take(LONGEST_OF_KERNEL + 1).read_to_end(&mut content) {
+            Ok(_) if content.len() as u64 > LONGEST_OF_KERNEL => Err(Errno::FBIG.into()),
+            other => other,
+        };
+        match read {
+            Ok(_) => Ok(content),
+            Err(error) if path == self.how.name => Err(failed("read", path)(error)),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     fn data(&mut self, file: OwnedFd, size: u64, path: &[u8]) -> Result<(), Error> {
@@ -329,6 +355,12 @@ impl<W: Write> Packer<'_, W> {
         };
         write_entry(&mut self.out, &header).map_err(Error::Write)
     }
+}
+
+/// Whether a file is one of the filesystems in which a size says nothing.
+fn is_of_kernel(file: &OwnedFd) -> bool {
+    let kind = rustix::fs::fstatfs(file).map(|found| found.f_type);
+    kind.is_ok_and(|kind| [libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC, libc::CGROUP2_SUPER_MAGIC].contains(&kind))
 }
 
 /// The path of `name` in a directory.

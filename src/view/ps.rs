@@ -1,11 +1,14 @@
 //! A row of `ps`.
 
+mod namespaces;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::namespaces::{NAMESPACE_COLUMNS, Namespaces};
 use super::{command, host_ip, listed, unix};
 use crate::monitor::{State, Status};
 use crate::plan::{ContainerConfig, MountKind};
@@ -47,6 +50,8 @@ pub(crate) struct PsRow<'a> {
     pub(crate) status: Status,
     /// Its size, if it was asked for.
     pub(crate) size: Option<ContainerSize>,
+    /// Its namespaces, if they were asked for.
+    pub(crate) namespaces: Namespaces,
     /// The time from which ages count back.
     pub(crate) now: Timestamp,
     /// Whether IDs and commands are whole (`--no-trunc`).
@@ -135,6 +140,8 @@ impl PsRow<'_> {
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
     auto_remove: bool,
+    #[serde(rename = "CGROUPNS")]
+    cgroupns: String,
     command: String,
     created: String,
     created_at: String,
@@ -147,13 +154,21 @@ struct Fields<'a> {
     image: &'a str,
     #[serde(rename = "ImageID")]
     image_id: &'a str,
+    #[serde(rename = "IPC")]
+    ipc: String,
     is_infra: bool,
     labels: &'a BTreeMap<String, String>,
     local_volumes: usize,
+    #[serde(rename = "MNT")]
+    mnt: String,
     mounts: String,
     names: &'a str,
+    #[serde(rename = "NET")]
+    net: String,
     networks: String,
     pid: i32,
+    #[serde(rename = "PIDNS")]
+    pidns: String,
     pod: String,
     pod_name: String,
     ports: String,
@@ -163,11 +178,16 @@ struct Fields<'a> {
     started_at: i64,
     state: &'static str,
     status: String,
+    #[serde(rename = "USERNS")]
+    userns: String,
+    #[serde(rename = "UTS")]
+    uts: String,
 }
 
 impl Listed for PsRow<'_> {
     const HEADINGS: &'static [(&'static str, &'static str)] = &[
         ("AutoRemove", "AUTO REMOVE"),
+        ("CGROUPNS", "CGROUPNS"),
         ("Command", "COMMAND"),
         ("Created", "CREATED"),
         ("CreatedAt", "CREATED AT"),
@@ -178,13 +198,17 @@ impl Listed for PsRow<'_> {
         ("ID", "CONTAINER ID"),
         ("Image", "IMAGE"),
         ("ImageID", "IMAGE ID"),
+        ("IPC", "IPC"),
         ("IsInfra", "IS INFRA"),
         ("Labels", "LABELS"),
         ("LocalVolumes", "LOCAL VOLUMES"),
+        ("MNT", "MNT"),
         ("Mounts", "MOUNTS"),
         ("Names", "NAMES"),
+        ("NET", "NET"),
         ("Networks", "NETWORKS"),
         ("Pid", "PID"),
+        ("PIDNS", "PIDNS"),
         ("Pod", "POD ID"),
         ("PodName", "PODNAME"),
         ("Ports", "PORTS"),
@@ -194,6 +218,8 @@ impl Listed for PsRow<'_> {
         ("StartedAt", "STARTED AT"),
         ("State", "STATE"),
         ("Status", "STATUS"),
+        ("USERNS", "USERNS"),
+        ("UTS", "UTS"),
     ];
 
     const DOCKER: &'static [&'static str] = &[
@@ -229,7 +255,7 @@ impl Listed for PsRow<'_> {
             "Labels": config.labels,
             "Mounts": self.mounts(),
             "Names": [&config.name],
-            "Namespaces": {},
+            "Namespaces": self.namespaces.object(),
             "Networks": config.network.names(),
             "Pid": self.pid(),
             "Pod": config.pod.as_ref().map_or("", |pod| pod.id.as_str()),
@@ -266,8 +292,10 @@ impl Listed for PsRow<'_> {
         let age = human::ago(&config.created, self.now);
         let is_volume = |mount: &&crate::plan::Mount| matches!(mount.kind, MountKind::Volume { .. });
         let [pod_id, pod_name] = self.pod();
+        let [cgroupns, ipc, mnt, net, pidns, userns, uts] = self.namespaces.named().map(|(_, shown)| shown);
         Fields {
             auto_remove: config.auto_remove,
+            cgroupns,
             command: self.command(),
             created: created.clone(),
             created_at: created,
@@ -278,13 +306,17 @@ impl Listed for PsRow<'_> {
             id: self.id(),
             image: &config.image.reference,
             image_id: if self.no_trunc { config.image.hex() } else { config.image.short() },
+            ipc,
             is_infra: false,
             labels: &config.labels,
             local_volumes: config.mounts.iter().filter(is_volume).count(),
+            mnt,
             mounts: self.mounts().join(","),
             names: config.name.as_str(),
+            net,
             networks: config.network.names().join(","),
             pid: self.pid(),
+            pidns,
             pod: pod_id,
             pod_name,
             ports: ports(&self.ports()),
@@ -294,6 +326,8 @@ impl Listed for PsRow<'_> {
             started_at: unix(state.started_at.as_deref()),
             state: self.status.as_str(),
             status: human::status(state, self.status, self.now),
+            userns,
+            uts,
         }
     }
 }
@@ -328,111 +362,4 @@ fn ports(ports: &[PortMapping]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::Protocol;
-    use crate::view::sample;
-
-    fn with_row<T>(status: Status, look: impl FnOnce(PsRow<'_>) -> T) -> T {
-        let (config, state) = sample();
-        let now = "2026-01-01T12:00:00Z".parse().expect("a time");
-        look(PsRow { config: &config, state: &state, status, size: None, now, no_trunc: false })
-    }
-
-    #[test]
-    fn the_cells_of_a_running_container() {
-        let cells = with_row(Status::Running, |row| row.cells());
-        assert_eq!(
-            cells,
-            [
-                "5eacc9e701a2",
-                "docker.io/library/busybox:latest",
-                "sh -c echo \u{1b}[2J h...",
-                "2 hours ago",
-                "Up 10 seconds",
-                "0.0.0.0:8080->80/tcp, 127.0.0.1:5353->53/udp",
-                "web"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_size_is_what_was_written_and_all_of_it() -> anyhow::Result<()> {
-        let size = Some(ContainerSize { written: 12, whole: 4_261_550 });
-        let (cells, json) = with_row(Status::Running, |row| {
-            let row = PsRow { size, ..row };
-            (row.cells(), serde_json::to_value(row.json()))
-        });
-        assert_eq!(cells.last().map(String::as_str), Some("12B (virtual 4.26MB)"));
-        assert_eq!(json?["Size"], json!({ "rootFsSize": 4_261_550, "rwSize": 12 }));
-        Ok(())
-    }
-
-    #[test]
-    fn json_has_the_names_and_types_of_podman() -> anyhow::Result<()> {
-        let json = with_row(Status::Running, |row| serde_json::to_value(row.json()))?;
-        let names: Vec<&str> = json.as_object().map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default();
-        assert_eq!(
-            names,
-            [
-                "AutoRemove",
-                "Command",
-                "CreatedAt",
-                "Exited",
-                "ExitedAt",
-                "ExitCode",
-                "Id",
-                "Image",
-                "ImageID",
-                "IsInfra",
-                "Labels",
-                "Mounts",
-                "Names",
-                "Namespaces",
-                "Networks",
-                "Pid",
-                "Pod",
-                "PodName",
-                "Ports",
-                "Restarts",
-                "Size",
-                "StartedAt",
-                "State",
-                "Status",
-                "Created"
-            ]
-        );
-        assert_eq!(json["Names"], json!(["web"]));
-        assert_eq!(json["Pid"], 4242);
-        assert_eq!(json["ExitedAt"], -62_135_596_800_i64);
-        assert_eq!(json["Created"], 1_767_261_600);
-        assert_eq!(json["Mounts"], json!(["/data", "/vol"]));
-        assert_eq!(
-            json["Ports"][1],
-            json!({ "host_ip": "127.0.0.1", "container_port": 53, "host_port": 5353, "range": 1, "protocol": "udp" })
-        );
-        let exited = with_row(Status::Exited, |row| serde_json::to_value(row.json()))?;
-        assert_eq!((&exited["Pid"], &exited["ExitCode"], &exited["Exited"]), (&json!(0), &json!(255), &json!(true)));
-        Ok(())
-    }
-
-    #[test]
-    fn every_field_has_a_heading() -> anyhow::Result<()> {
-        let fields = with_row(Status::Running, |row| serde_json::to_value(row.fields()))?;
-        let fields: Vec<&str> = fields.as_object().map(|o| o.keys().map(String::as_str).collect()).unwrap_or_default();
-        let headings: Vec<&str> = PsRow::HEADINGS.iter().map(|(field, _)| *field).collect();
-        assert_eq!(fields, headings);
-        Ok(())
-    }
-
-    #[test]
-    fn neighbouring_ports_are_a_range() {
-        let port =
-            |host_port, container_port, protocol| PortMapping { host_ip: None, host_port, container_port, protocol };
-        let mut list =
-            vec![port(8000, 80, Protocol::Tcp), port(8001, 81, Protocol::Tcp), port(8002, 82, Protocol::Udp)];
-        list.push(PortMapping { host_ip: "::1".parse().ok(), ..port(65535, 65535, Protocol::Tcp) });
-        assert_eq!(ports(&list), "0.0.0.0:8000-8001->80-81/tcp, 0.0.0.0:8002->82/udp, [::1]:65535->65535/tcp");
-        assert_eq!(ports(&[]), "");
-    }
-}
+mod tests;

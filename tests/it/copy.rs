@@ -274,3 +274,22 @@ fn v3_no_archive_of_a_container_leads_out_of_the_destination() {
     assert_eq!(fs::read_dir(lab.work("outside")).unwrap().count(), 0);
     lab.remove_containers();
 }
+
+#[test]
+fn files_of_the_kernel_are_copied_whatever_size_they_seem_to_have() {
+    let lab = lab(true, &[]);
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("an ID");
+    cp(&lab, &["c:/proc/sys/kernel/random/boot_id", "boot_id"]).is(0, "", "");
+    assert_eq!(fs::read_to_string(lab.work("boot_id")).expect("a file"), boot_id);
+    assert!(inside(&lab, "/proc/sys/kernel/ostype").contains("Linux\n"));
+    cp(&lab, &["c:/proc/sys/kernel/random", "random"]).is(0, "", "");
+    assert_eq!(fs::read_to_string(lab.work("random/boot_id")).expect("a file"), boot_id);
+    // 4096 bytes, says stat(2).
+    let uevent = "/sys/kernel/uevent_seqnum";
+    if std::path::Path::new(uevent).exists() {
+        cp(&lab, &[&format!("c:{uevent}"), "number"]).is(0, "", "");
+        let copied = fs::read_to_string(lab.work("number")).expect("a file");
+        assert!(copied.trim_end().parse::<u64>().is_ok(), "{copied:?}");
+    }
+    lab.remove_containers();
+}

@@ -79,7 +79,12 @@ fn docker_prints_an_object_a_line_and_podman_an_array() {
     let image = called(&lab, "docker", "images --format json").run().json();
     assert_eq!((&image["Repository"], &image["Tag"]), (&"payload".into(), &"latest".into()), "{image}");
     let inspected = called(&lab, "docker", "inspect a").run().json();
-    assert_eq!(inspected[0]["Name"], "a");
+    let id = called(&lab, "podman", "inspect payload").run().json()[0]["Id"].as_str().map(str::to_owned);
+    let id = format!("sha256:{}", id.expect("an ID"));
+    assert_eq!((&inspected[0]["Name"], &inspected[0]["Image"]), (&"/a".into(), &id.as_str().into()));
+    assert_eq!(called(&lab, "docker", "image inspect --format {{.Id}} payload").run().text(), id);
+    assert_eq!(called(&lab, "docker", &format!("image inspect -f {{{{.Os}}}} {id}")).run().text(), "linux");
+    assert_eq!(called(&lab, "podman", "inspect --format {{.Name}} a").run().text(), "a");
     lab.remove_containers();
 }
 

@@ -1,6 +1,6 @@
 //! What `ps`, `images` and `info` print for people and for scripts.
 
-use crate::support::Lab;
+use crate::support::{Exit, Lab, Signal};
 
 #[test]
 fn quiet_and_noheading_go_with_every_format() {
@@ -60,5 +60,44 @@ fn the_size_of_a_container_is_what_it_has_written_and_with_its_image() {
     let mut lines = table.lines();
     assert!(lines.next().is_some_and(|headings| headings.ends_with("SIZE")), "{table}");
     assert!(lines.next().is_some_and(|line| line.ends_with(&size)), "{table}");
-    lab.rc(["rm", "c"]).run().succeeds();
+    // By their sizes, which the table does not show for that.
+    lab.rc(["create", "--name", "small", "--network", "none", "payload", "/payload"]).run().succeeds();
+    let sorted = lab.rc(["ps", "-a", "--sort", "size"]).run().text();
+    let names = sorted.lines().map(|line| line.split_whitespace().last().unwrap_or_default());
+    assert_eq!(names.collect::<Vec<_>>(), ["NAMES", "small", "c"]);
+    lab.rc(["rm", "c", "small"]).run().succeeds();
+}
+
+#[test]
+fn ps_shows_namespaces_and_comes_again_and_again() {
+    let lab = Lab::new();
+    lab.payload();
+    for name in ["a", "b"] {
+        let network = if name == "a" { "none" } else { "container:a" };
+        lab.rc(["run", "-d", "--name", name, "--network", network])
+            .args(["payload", "/payload", "sleep"])
+            .run()
+            .succeeds();
+    }
+    lab.rc(["create", "--name", "c", "--network", "none", "payload", "/payload"]).run().succeeds();
+    let table = lab.rc(["ps", "-a", "--ns"]).run().text();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0][2..].join(" "), "NAMES PID CGROUPNS IPC MNT NET PIDNS USERNS UTS", "{table}");
+    assert_eq!((rows[1].len(), rows[2].len(), rows[3][1..].join(" ")), (10, 10, "c 0".to_owned()), "{table}");
+    assert_ne!(rows[1][5], rows[2][5], "mounts: {table}");
+    assert_eq!(rows[1][6], rows[2][6], "the network: {table}");
+    let pid = lab.rc(["inspect", "-f", "{{.State.Pid}}", "a"]).run().text();
+    assert_eq!(rows[1][2], pid);
+    // What another program reads, with the same rights.
+    lab.rc(["unshare", "readlink", &format!("/proc/{pid}/ns/net")]).run().prints(format!("net:[{}]\n", rows[1][6]));
+    let row = lab.rc(["ps", "--namespace", "--format", "json"]).run().json()[0].take();
+    assert_eq!(row["Namespaces"]["Net"], rows[1][6]);
+    lab.rc(["ps", "--format", "{{.NET}}", "-f", "name=a"]).run().prints(format!("{}\n", rows[1][6]));
+    let said = lab.rc(["ps", "--ns", "--size"]).run().exits(125).stderr();
+    assert!(said.starts_with("rc: --ns shows neither sizes nor pods"), "{said}");
+    let watched = lab.rc(["ps", "-w", "1", "-f", "name=a", "--format", "{{.Names}}"]).start();
+    watched.line("a\na\n");
+    watched.kill(Signal::INT);
+    assert_eq!(watched.wait().exit, Exit::Signal(2));
+    lab.remove_containers();
 }

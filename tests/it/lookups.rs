@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Lab;
+use crate::support::processes::processes;
+use crate::support::{Exit, Lab};
 
 /// A lab with the image `payload` and the container `web`, which was created with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -66,7 +67,10 @@ fn a_renamed_container_has_its_new_name_everywhere_whether_it_runs_or_not() {
     assert!(lab.rc(["inspect", "web"]).run().exits(125).stderr().contains("no such"));
     lab.rc(["start", "second"]).run().prints("second\n");
     lab.ready("second");
+    let monitors = |name: &str| processes(&lab, &format!("rc: {name}"));
+    let monitor = monitors("second");
     lab.rc(["container", "rename", "second", "third"]).run().says_nothing();
+    assert_eq!((monitor.len(), monitors("third"), monitors("second")), (1, monitor, Vec::new()));
     drop(lab.rc(["update", "--pids-limit", "100", "third"]).run());
     lab.rc(["ps", "--format", "{{.Names}}"]).run().prints("third\n");
     // The old names are free, and the monitor removes the container under its new one.
@@ -109,5 +113,33 @@ fn ports_are_listed_as_podman_does_it() {
         let output = lab.rc(line.split(' ')).run().exits(125);
         assert!(output.stderr().contains(words), "{line}: {output}");
     }
+    lab.remove_containers();
+}
+
+#[test]
+fn the_latest_container_needs_no_name() {
+    let lab = lab(&["--network", "none"]);
+    let run = ["run", "-d", "--name", "new", "--network", "none", "--cidfile"];
+    let file = lab.work("id");
+    lab.rc(run).arg(&file).args(["payload", "/payload", "sleep"]).run().succeeds();
+    lab.ready("new");
+    let id = lab.rc(["ps", "-lq", "--no-trunc"]).run().text();
+    lab.rc(["exec", "-l", "/payload", "echo", "hello"]).run().prints("hello\n");
+    lab.rc(["exec", "--cidfile"]).arg(&file).args(["/payload", "echo", "you"]).run().prints("you\n");
+    lab.rc(["stats", "-l", "--no-stream", "--format", "{{.Name}}"]).run().prints("new\n");
+    lab.rc(["update", "--latest", "--env", "A=1"]).run().prints(format!("{id}\n"));
+    for line in ["update -l web", "attach -l web", "stats -l web", "kill -l web", "rm -l web"] {
+        let said = lab.rc(line.split(' ')).run().exits(125).stderr();
+        assert!(said.contains("containers cannot be named together with --latest"), "{line}: {said}");
+    }
+    for line in ["update", "attach"] {
+        let said = lab.rc([line]).run().exits(125).stderr();
+        assert!(said.contains("no container was named"), "{line}: {said}");
+    }
+    let attached = lab.rc(["attach", "--latest", "--no-stdin"]).start();
+    lab.rc(["kill", "-l"]).run().prints(format!("{id}\n"));
+    assert_eq!(attached.wait().exit, Exit::Code(137));
+    lab.rc(["rm", "--latest"]).run().prints(format!("{id}\n"));
+    lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().prints("web\n");
     lab.remove_containers();
 }

@@ -160,6 +160,18 @@ fn only_a_good_signature_of_the_very_image_lets_it_in() {
     put(2, &valid);
     pull(&app).succeeds();
     lab.rc(["run", "--rm", "--pull=always", "-q", &app, "/payload", "echo", "hello"]).run().prints("hello\n");
+    // On a host without gpgv.
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let script = format!(
+        "for path in /usr/bin/gpgv /bin/gpgv /usr/local/bin/gpgv; do \
+            test ! -e $path || mount --bind /dev/null $path || exit 77; \
+        done; exec unshare -U --map-user={user} --map-group={group} {} pull -q {app}",
+        Lab::rc_path().display()
+    );
+    let said = lab.program("unshare", ["-Urm", "sh", "-c", &script]).env("RC_SINGLE_ID", "1").run().exits(125).stderr();
+    let expected =
+        format!("requires a signature of `{app}` ({host}): gpgv, which verifies signatures, was not found\n");
+    assert!(said.contains(&expected) && said.contains("hint: install it: `"), "{said}");
     // By digest, and another tag of the same manifest, which was not signed.
     lab.rc(["rmi", "-fa"]).run().succeeds();
     pull(&format!("{host}/app@{manifest}")).succeeds();

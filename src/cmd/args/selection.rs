@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use crate::engine::{Selection, Stop};
-use crate::types::Signal;
+use crate::engine::{self, Context, Selection, Stop};
+use crate::types::{Report, Signal};
 
 /// Containers, one by one.
 #[derive(Debug, Default, clap::Args)]
@@ -20,21 +20,36 @@ impl From<NameArgs> for Selection {
     }
 }
 
+/// The latest container, for commands that take it instead of a name.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct LatestArgs {
+    /// Act on the latest created container
+    #[arg(short, long)]
+    pub(crate) latest: bool,
+}
+
+impl LatestArgs {
+    /// The container: the latest, otherwise that of `name`. Fails if it is none of them, or both.
+    pub(crate) fn or(self, context: &Context, name: Option<String>) -> Result<String, Report> {
+        let selection = Selection { names: name.into_iter().collect(), latest: self.latest, ..Selection::default() };
+        Ok(engine::named(context, &selection)?.into_iter().next().unwrap_or_default())
+    }
+}
+
 /// Containers by what they have in common, and the latest.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct FilterArgs {
     /// Act only on containers that match: KEY=VALUE
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// Act on the latest created container
-    #[arg(short, long)]
-    latest: bool,
+    #[command(flatten)]
+    latest: LatestArgs,
 }
 
 impl FilterArgs {
     /// The selection with these options.
     pub(crate) fn narrow(self, selection: Selection) -> Selection {
-        Selection { filters: self.filters, latest: self.latest, ..selection }
+        Selection { filters: self.filters, latest: self.latest.latest, ..selection }
     }
 }
 

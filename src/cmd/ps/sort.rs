@@ -18,6 +18,8 @@ pub(crate) enum SortKey {
     Names,
     /// How long ago it was created, youngest first.
     Runningfor,
+    /// Bytes with its image, smallest first; `ps` sorts by it when it knows it.
+    Size,
     /// The status word.
     Status,
 }
@@ -27,7 +29,7 @@ pub(super) fn compare(key: SortKey, a: &Facts<'_>, b: &Facts<'_>) -> Ordering {
     // RFC 3339 in UTC sorts as text, and the ID breaks ties, so that two listings never differ in order.
     let age = || (&a.config.created, &a.config.id).cmp(&(&b.config.created, &b.config.id));
     match key {
-        SortKey::Created => age(),
+        SortKey::Created | SortKey::Size => age(),
         SortKey::Runningfor => age().reverse(),
         SortKey::Command => a.config.argv.cmp(&b.config.argv),
         SortKey::Id => a.config.id.cmp(&b.config.id),

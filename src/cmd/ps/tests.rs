@@ -51,7 +51,7 @@ fn which_containers_are_listed_and_in_which_order() {
     ] {
         assert_eq!(names(line).as_deref(), Ok(expected), "{line}");
     }
-    for refused in ["--sort size", "-f since=nobody", "-f before=0"] {
+    for refused in ["--sort pid", "-f since=nobody", "-f before=0"] {
         assert!(names(refused).is_err(), "{refused}");
     }
 }
