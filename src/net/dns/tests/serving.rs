@@ -295,7 +295,7 @@ fn beyond_512_queries_under_way_the_answer_is_failure_and_own_names_go_on() {
 
 #[test]
 fn nothing_is_lost_and_nothing_wrong_while_members_come_and_go() {
-    let queries = std::env::var("RC_TEST_QUERIES").ok().and_then(|count| count.parse().ok()).unwrap_or(5000u32);
+    let queries = std::env::var("RC_TEST_QUERIES").ok().and_then(|count| count.parse().ok()).unwrap_or(1000u32);
     let store = Store::new();
     let server = store.serve(store.resolv_conf(&[]), 1);
     let _asker = store.member(1, "asker", &[("app", "127.1.0.2")]);
