@@ -41,7 +41,7 @@ pub(crate) fn remove_damaged(
     let volumes =
         config.is_some_and(|config| (removal.volumes || config.auto_remove) && trash::discard_volumes(store, &config));
     if volumes {
-        sweep::sweep_store(store, runtime)?;
+        sweep::sweep_trash(store, runtime)?;
     }
     trash::empty(store, id, runtime)
 }

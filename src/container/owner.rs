@@ -96,7 +96,7 @@ impl Owner for DirectoryOwner {
                 }
                 drop(busy);
                 if has_volumes && let Some(home) = home {
-                    drop(sweep::sweep_inside(&creation.store, home));
+                    drop(sweep::sweep_trash_inside(&creation.store, home));
                 }
             }
             // It stays as it was before.
@@ -118,7 +118,7 @@ impl Owner for DirectoryOwner {
 
     fn remove(&self, home: &UserNamespace) {
         if trash::discard_volumes(self.store(), self.config()) {
-            drop(sweep::sweep_inside(self.store(), home));
+            drop(sweep::sweep_trash_inside(self.store(), home));
         }
         drop(trash::empty_inside(self.store(), &self.config().id, home));
     }

@@ -65,7 +65,7 @@ impl Removing {
         store.events().add(&[container_event(&container.config, "remove")]);
         drop(lock);
         if has_volumes {
-            sweep::sweep_store(store, runtime)?;
+            sweep::sweep_trash(store, runtime)?;
         }
         trash::empty(store, &container.config.id, runtime)?;
         drop(busy);

@@ -44,9 +44,18 @@ pub(crate) fn has_leftovers(store: &Store) -> Result<bool, Error> {
 
 /// Removes what killed processes have left; files of other IDs in the user's root namespace.
 ///
-/// If something cannot be removed, rc still removes the rest and then fails with the first error.
+/// If something cannot be removed, rc still removes the rest and then fails with the first error. Waits for the store's
+/// lock, which the caller must not have.
 pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
-    let swept = sweep_records(store);
+    let lost = sweep_lost_volumes(store);
+    sweep_trash(store, runtime).and(lost)
+}
+
+/// Empties the trash, after a removal that has moved volumes there: all of [`sweep_store`] but what needs the store's
+/// lock. A start that replaces a container has that lock, and so has one whose monitor removes what has failed: they
+/// would wait for themselves.
+pub(super) fn sweep_trash(store: &Store, runtime: &Path) -> Result<(), Error> {
+    let swept = sweep_dead(store);
     match store.sweep()? {
         0 => {}
         _ => drop(sweep_foreign(store, &UserNamespace::open(&IdMap::detect()?, runtime)?)?),
@@ -54,9 +63,9 @@ pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     swept
 }
 
-/// [`sweep_store`] for a caller that has the root namespace open.
-pub(super) fn sweep_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
-    let swept = sweep_records(store);
+/// [`sweep_trash`] for a caller that has the root namespace open.
+pub(super) fn sweep_trash_inside(store: &Store, home: &UserNamespace) -> Result<(), Error> {
+    let swept = sweep_dead(store);
     if store.sweep()? > 0 {
         sweep_foreign(store, home)?;
     }
@@ -68,10 +77,9 @@ fn sweep_foreign(store: &Store, home: &UserNamespace) -> Result<usize, Error> {
 }
 
 /// Removes, or moves to the trash, what records and names show to be left over.
-fn sweep_records(store: &Store) -> Result<(), Error> {
+fn sweep_dead(store: &Store) -> Result<(), Error> {
     let containers = sweep_containers(store);
-    let volumes = sweep_volumes_of_trash(store).and_then(|()| sweep_lost_volumes(store));
-    containers.and(volumes).and(sweep_names(store))
+    containers.and(sweep_volumes_of_trash(store)).and(sweep_names(store))
 }
 
 /// `--rm` containers whose monitor was killed before it removed them.

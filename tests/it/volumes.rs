@@ -276,3 +276,30 @@ fn a_new_volume_that_is_mounted_read_only_starts_with_the_image_s_files() {
     }
     run(&lab, "empty:/nothing:ro", &["list", "/nothing"]).says_nothing();
 }
+
+/// Makes an anonymous volume that nobody has used, of a container that does not exist: as a start has that is under
+/// way, or that was killed. Nothing else runs.
+fn lose_a_volume(lab: &Lab, digits: &str) {
+    lab.settle();
+    let name = digits.repeat(64 / digits.len());
+    let volume = lab.store().join("volumes").join(&name);
+    fs::create_dir_all(volume.join("_data")).expect("a directory");
+    let record = json!({ "name": name, "created": "2026-01-01T00:00:00Z", "isAnonymous": true });
+    fs::write(volume.join("volume.json"), record.to_string()).expect("a record");
+}
+
+#[test]
+fn who_removes_volumes_while_a_start_has_the_store_does_not_wait_for_it() {
+    let lab = lab();
+    lose_a_volume(&lab, "0a");
+    let run = ["run", "--network", "none", "-v", "/v", "--pidfile"];
+    let failed = lab.rc(run).arg(lab.work("no/such")).args(["payload", "/payload", "exit", "0"]).run().exits(125);
+    assert!(failed.stderr().contains("no/such`: no such file or directory"), "{failed}");
+    let create = ["pod", "create", "--network", "none", "--name", "p", "--replace"];
+    lab.rc(create).run().succeeds();
+    lab.rc(["create", "--pod", "p", "-v", "/v", "payload", "/payload", "exit", "0"]).run().succeeds();
+    lose_a_volume(&lab, "0b");
+    lab.rc(create).run().succeeds();
+    lab.rc(["pod", "rm", "p"]).run().succeeds();
+    lab.rc(["volume", "ls", "-q"]).run().prints("");
+}
