@@ -51,7 +51,15 @@ impl Container {
             Err(crate::monitor::ContainerDirError::Damaged { .. }) if monitor.is_none() => unknown(),
             Err(error) => return Err(error.into()),
         };
-        state.exit = if state.run > 0 { directory.exit(&Run(state.run)) } else { None };
+        if let Some((Run(run), exit)) = directory.ended().filter(|(Run(run), _)| *run > 0) {
+            if monitor.is_none() && run > state.run {
+                // The state of the runs since was lost: see `ContainerDir::last_run`.
+                state.run = run;
+            }
+            if run == state.run {
+                state.exit = Some(exit);
+            }
+        }
         state.health = config.healthcheck.as_ref().and_then(|_| directory.health());
         let status = status(&mut state, monitor.is_some());
         Ok(Self { directory, config, state, status, monitor })

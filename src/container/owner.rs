@@ -65,7 +65,7 @@ impl DirectoryOwner {
                 let lock = lock::take(directory, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
                 // Its record is damaged, or as this start has seen it.
-                if directory.state().is_ok_and(|now| now.run + 1 != state.run) {
+                if directory.last_run().is_ok_and(|last| last + 1 != state.run) {
                     return Err(Error::StartedMeanwhile(config.name.to_string()));
                 }
                 for (name, content) in files {

@@ -195,12 +195,24 @@ impl ContainerDir {
         Ok(fs::replace(self.at("health.json"), &json, durability)?)
     }
 
-    /// How the run `run` ended, if its end was recorded.
-    pub(crate) fn exit(&self, run: &Run) -> Option<ExitRecord> {
+    /// The last run whose end was recorded, and how it ended.
+    pub(crate) fn ended(&self) -> Option<(Run, ExitRecord)> {
         let mut text = String::new();
         fs::open_record(self.at("exit")).ok()?.take(u64::from(EXIT_SPACE)).read_to_string(&mut text).ok()?;
-        let (ended, record) = json::from_str::<(Run, ExitRecord)>(text.trim()).ok()?;
-        (ended == *run).then_some(record)
+        json::from_str(text.trim()).ok()
+    }
+
+    /// How the run `run` ended, if its end was recorded.
+    pub(crate) fn exit(&self, run: &Run) -> Option<ExitRecord> {
+        self.ended().filter(|(ended, _)| ended == run).map(|(_, record)| record)
+    }
+
+    /// The number of the last run of a container that has no monitor. A power cut may leave `state.json` as it was some
+    /// runs ago, since it is not synced, and `exit`, which is written in place, as it is: the end of a run would
+    /// otherwise count for a later one of the same number.
+    pub(crate) fn last_run(&self) -> Result<u64, Error> {
+        let ended = self.ended().map_or(0, |(Run(run), _)| run);
+        Ok(self.state()?.run.max(ended))
     }
 
     /// Records how `run` ended, in the reserved space, so that no exit code is lost on a full disk.

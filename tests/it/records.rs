@@ -471,3 +471,28 @@ fn the_network_that_a_monitor_of_an_earlier_version_recorded_is_shown() {
     at_once(lab.rc(["exec", "running", "/payload", "exit", "3"]).run(), 3);
     at_once(lab.rc(["rm", "-f", "running"]).run(), 0);
 }
+
+#[test]
+fn the_end_of_a_run_is_not_that_of_a_later_one_after_a_power_cut() {
+    let lab = Lab::new();
+    lab.payload();
+    let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
+    let id = lab.rc(create).run().text();
+    let state = lab.container(&id).join("state.json");
+    let shown = || lab.rc(["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "web"]).run().text();
+    let before = fs::read(&state).expect("a state");
+    fs::write(&state, "").expect("written");
+    assert_eq!(shown(), "exited 255", "nothing tells that it was never started");
+    // What was on the disk before the start, which is not synced; or nothing.
+    for left in [&before[..], b""] {
+        lab.rc(["start", "web"]).run().succeeds();
+        lab.rc(["stop", "-t", "0", "web"]).run().succeeds();
+        assert_eq!(shown(), "exited 137");
+        fs::write(&state, left).expect("written");
+        assert_eq!(shown(), "exited 137");
+        lab.rc(["start", "web"]).run().succeeds();
+        assert_eq!(shown(), "running 0");
+        lab.rc(["stop", "-t", "0", "web"]).run().succeeds();
+    }
+    lab.remove_containers();
+}
