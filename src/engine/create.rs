@@ -15,8 +15,7 @@ use crate::container::{self, Creation, Environment, Removal, Trees};
 use crate::plan::{self, Found, Request, Seccomp};
 use crate::runtime::seccomp;
 use crate::storage::Store;
-use crate::sys::fs;
-use crate::types::{ContainerId, Name, Report, ReportKind};
+use crate::types::{ContainerId, Name, Report};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
 pub(crate) fn create(
@@ -57,13 +56,7 @@ pub(super) fn prepare(
         return Err(container::Error::PassedTerminal.into());
     }
     let name = request.name.as_deref().map(|name| container::bare_name(name).parse::<Name>()).transpose()?;
-    if let Some(path) = &request.cidfile
-        && fs::symlink_metadata(path).is_ok()
-    {
-        let message = format!("the file `{}` already exists", path.display());
-        let hint = "remove it, or write the ID to another file with --cidfile";
-        return Err(Report::new(ReportKind::Conflict, message).with_hint(hint));
-    }
+    Cidfile::check(request.cidfile.as_deref(), "--cidfile")?;
     let Sources { image: local, defaults: image, lock, mounted } =
         sources::sources(context, environment, request, observer)?;
     let identity = container::new_identity(store, name)?;

@@ -356,6 +356,9 @@ fn files_with_ids_replacement_and_volumes_of_a_pod() {
     let other = lab.rc(["pod", "create", "--name", "p", "--replace", "--network", "none"]).run().text();
     assert_ne!(other, id);
     is(&lab, "Created", 0);
+    let refused = lab.rc(create).arg(&file).arg("--replace").run().exits(125);
+    assert!(refused.stderr().contains("pod.id` already exists\nhint: remove it, or write the ID"), "{refused}");
+    lab.rc(["pod", "ps", "-q", "--no-trunc"]).run().prints(format!("{other}\n"));
     let refused = lab.rc(["pod", "stop", "--pod-id-file"]).arg(&file).run().exits(125);
     assert!(refused.stderr().contains("no such pod"), "{refused}");
     lab.rc(["pod", "stop", "--ignore", "--pod-id-file"]).arg(&file).run().says_nothing();

@@ -30,6 +30,7 @@ fn create(
     let request = PodRequest { container: request.container.clone().without_empty_texts(), ..request.clone() };
     let asked = &request.container;
     let name = asked.name.as_deref().map(str::parse::<Name>).transpose()?;
+    Cidfile::check(asked.cidfile.as_deref(), "--pod-id-file")?;
     // Until the record names what it uses: networks, IDs.
     let lock = store.lock_shared()?;
     let identity = container::new_identity(store, name)?;
