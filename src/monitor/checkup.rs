@@ -46,7 +46,7 @@ impl Parts {
     /// Runs a check for the command on `connection`, or lets it wait for the one that is being run. Returns a refusal.
     pub(super) fn ask_for_check(&mut self, connection: u64) -> Option<Event> {
         if !self.health.is_there() {
-            return Some(Event::Failed(Report::new(ReportKind::Invalid, "the container has no health check")));
+            return Some(no_check());
         }
         if !self.program.is_running() {
             return Some(refusal("the container's program does not run"));
@@ -71,7 +71,7 @@ impl Parts {
         let started = now();
         match self.start_check() {
             Ok((connection, output)) => {
-                let current = Current { connection, started, output, is_too_late: false };
+                let current = Current { connection, started, output, is_too_late: false, is_outdated: false };
                 self.health.begin_check(current, &mut self.timers);
             }
             Err(Report { message: output, .. }) => {
@@ -119,6 +119,9 @@ impl Parts {
             _ => return,
         };
         let Some(current) = self.health.take(connection) else { return };
+        if current.is_outdated {
+            return self.check_anew();
+        }
         let late = || format!("the check took longer than {} s", self.health.timeout().as_secs_f32());
         let late = current.is_too_late.then(late);
         let output = [current.output.finish()].into_iter().chain(late).chain(failure).filter(|text| !text.is_empty());
@@ -128,6 +131,17 @@ impl Parts {
             exit_code: if current.is_too_late { NO_CODE } else { code },
             output: output.collect::<Vec<_>>().join("\n"),
         });
+    }
+
+    /// A check has ended that is not the container's any more: its result says nothing.
+    fn check_anew(&mut self) {
+        self.timers.cancel(Timer::HealthTimeout);
+        if self.health.is_wanted() {
+            return self.check_health();
+        }
+        for connection in self.health.take_asked() {
+            self.tell(connection, &no_check(), &[]);
+        }
     }
 
     fn conclude_check(&mut self, result: HealthResult) {
@@ -167,4 +181,9 @@ impl Parts {
             }
         }
     }
+}
+
+/// The answer to who asks for a check that does not exist.
+fn no_check() -> Event {
+    Event::Failed(Report::new(ReportKind::Invalid, "the container has no health check"))
 }

@@ -54,6 +54,8 @@ pub(super) struct Current {
     pub(super) started: String,
     pub(super) output: Output,
     pub(super) is_too_late: bool,
+    /// The container has got another check since it began.
+    pub(super) is_outdated: bool,
 }
 
 impl Health {
@@ -76,6 +78,9 @@ impl Health {
     /// The container has another check now, or none any more.
     pub(super) fn follow(&mut self, config: ContainerConfig, timers: &mut Timers) {
         timers.cancel(Timer::Health);
+        if let Some(current) = &mut self.current {
+            current.is_outdated = true;
+        }
         self.checked = config
             .healthcheck
             .clone()
@@ -116,6 +121,12 @@ impl Health {
     /// Whether there is something to check.
     pub(super) fn is_there(&self) -> bool {
         self.checked.is_some()
+    }
+
+    /// Whether a check is to follow one that is outdated: by itself, or because somebody waits for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        let repeats = |checked: &Checked| checked.course.check().interval.is_some();
+        self.checked.as_deref().is_some_and(|checked| repeats(checked) || !self.asked.is_empty())
     }
 
     /// Whether a check is being run.

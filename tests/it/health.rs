@@ -96,6 +96,35 @@ fn a_check_can_be_run_by_hand_and_its_exit_code_tells() {
 }
 
 #[test]
+fn the_result_of_a_check_that_was_replaced_meanwhile_says_nothing() {
+    let lab = lab();
+    start(&lab, &[r#"--health-cmd=["/payload", "read", "/tmp/fifo"]"#, "--health-interval=disable"]);
+    let inside = |words: &[&str]| lab.rc(["exec", "web", "/payload"]).args(words).run().succeeds();
+    // Each check waits for its end of the FIFO.
+    let begin = || {
+        inside(&["plant", "fifo", "/tmp/fifo"]);
+        let check = lab.rc(["healthcheck", "run", "web"]).start();
+        let runs = || lab.rc(["top", "web"]).run().text().contains("/payload read /tmp/fifo");
+        wait::until("the check", || runs().then_some(()));
+        check
+    };
+    let check = begin();
+    let failing = r#"--health-cmd=["/payload", "exit", "3"]"#;
+    lab.rc(["update", failing, "--health-interval=disable", "--health-retries=1", "web"]).run().succeeds();
+    inside(&["write", "/tmp/fifo", "well"]);
+    check.wait().is(1, "unhealthy\n", "");
+    let codes = |found: Value| found["Log"].as_array().map(|log| log.iter().map(|it| it["ExitCode"].clone()).collect());
+    assert_eq!(codes(health(&lab)), Some(vec![json!(3)]));
+    let again = r#"--health-cmd=["/payload", "read", "/tmp/fifo"]"#;
+    lab.rc(["update", again, "--health-interval=disable", "web"]).run().succeeds();
+    let check = begin();
+    lab.rc(["update", "--no-healthcheck", "web"]).run().succeeds();
+    inside(&["write", "/tmp/fifo", "well"]);
+    check.wait().fails(125, "rc: the container has no health check\n");
+    lab.remove_containers();
+}
+
+#[test]
 fn a_check_that_takes_too_long_or_cannot_be_run_has_failed() {
     let lab = lab();
     start(&lab, &[r#"--health-cmd=["/payload", "hang"]"#, "--health-interval=disable", "--health-timeout=50ms"]);
