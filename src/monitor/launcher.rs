@@ -106,14 +106,21 @@ impl Launcher {
             drop(cgroup.kill());
         }
         let oom_killed = cgroup.is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
-        remove(cgroup);
+        self.remove_groups(cgroup);
+        oom_killed
+    }
+
+    /// Removes the cgroup of a run, and that of the pod if this is its process. A removal that fails is tried once
+    /// more: when the records of a `--rm` container are gone, nothing names its cgroup any more.
+    fn remove_groups(&self, cgroup: Option<&Group>) {
+        let Some(cgroup) = cgroup else { return };
+        drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
         if self.start.config.sandbox.is_some()
-            && let Some(shared) = cgroup.and_then(|cgroup| pod_cgroup(cgroup.path(), &self.start.config.id))
+            && let Some(shared) = pod_cgroup(cgroup.path(), &self.start.config.id)
             && let Ok(Some(shared)) = cgroup::Own::of_pod(shared)
         {
             shared.remove();
         }
-        oom_killed
     }
 
     /// Adopts what was changed since the last launch: what `update` changes, networks, the name.
@@ -177,7 +184,7 @@ impl Launcher {
         let Made { init, pipes, notifier } = match self.launch(cgroup.as_ref(), root) {
             Ok(made) => made,
             Err(error) => {
-                remove(cgroup.as_ref());
+                self.remove_groups(cgroup.as_ref());
                 return Err(error);
             }
         };
@@ -206,7 +213,7 @@ impl Launcher {
                 drop(init.process.signal(libc::SIGKILL));
                 drop(init.process.wait());
                 server.parts.end_run();
-                remove(cgroup.as_ref());
+                self.clean_up(&init.process, cgroup.as_ref());
                 Err(error)
             }
         }
@@ -229,7 +236,11 @@ impl Launcher {
             Some(shared) => shared,
             None => own.make_shared(&pod_cgroup_name(&config.id), &wanted)?,
         };
-        Ok(Some(shared.make(&name, &RequestedLimits::default())?))
+        let made = shared.make(&name, &RequestedLimits::default());
+        if made.is_err() {
+            shared.remove();
+        }
+        Ok(Some(made?))
     }
 
     /// The cgroup of the pod that the container is in. Without one, or if this process may not use it, the container's
@@ -350,14 +361,6 @@ impl Launcher {
             (None, None) => return Err(runtime::Error::Died("init").into()),
         };
         Ok((running, mounts))
-    }
-}
-
-/// Removes the cgroup of a run. A removal that fails is tried once more: when the records of a `--rm` container are
-/// gone, nothing names its cgroup any more.
-fn remove(cgroup: Option<&Group>) {
-    if let Some(cgroup) = cgroup {
-        drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
     }
 }
 

@@ -225,6 +225,28 @@ fn the_cgroup_of_a_container_with_a_killed_monitor_is_removed() {
     }
 }
 
+#[test]
+fn a_pod_that_cannot_start_leaves_no_cgroup() {
+    only!(Root);
+    let Some(mount) = mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    let of_pod = |sysctl: &str| {
+        let id = lab.rc(["pod", "create", "--network", "none", "--sysctl", sysctl]).run().text();
+        let group = mount.join(format!("rc-pod-{}", id.trim()));
+        (id.trim().to_owned(), group)
+    };
+    let (id, group) = of_pod("net.ipv4.ip_forward=1");
+    lab.rc(["pod", "start", &id]).run().succeeds();
+    require!(group.exists(), "this process has no cgroup of its own");
+    lab.rc(["pod", "rm", "-f", &id]).run().succeeds();
+    assert!(!group.exists(), "{} is left", group.display());
+    let (id, group) = of_pod("net.no.such=1");
+    let failed = lab.rc(["pod", "start", &id]).run().exits(125);
+    assert!(failed.stderr().contains("net/no/such"), "{failed}");
+    assert!(!group.exists(), "{} is left", group.display());
+    lab.rc(["pod", "rm", &id]).run().succeeds();
+}
+
 /// A process in `group` that only waits, and ends with this one. (It is moved there; only the tests of `rc run` can
 /// show that containers start in their cgroup, since a test has threads and must not fork.)
 fn waits_in(group: &Group) -> Child {
