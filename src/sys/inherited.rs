@@ -57,7 +57,7 @@ pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
     let mut next = 3;
     for &number in wanted {
         close_between(next, number)?;
-        next = number + 1;
+        next = number.saturating_add(1);
         kept.extend(take(number).map(|fd| Inherited { number, fd }));
     }
     close_between(next, i32::MAX)?;

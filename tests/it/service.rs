@@ -222,6 +222,7 @@ fn descriptors_that_are_handed_over_keep_their_numbers_and_nothing_else_gets_in(
     for (option, text) in [
         ("--preserve-fds=4", "file descriptor 6 is not available"),
         ("--preserve-fd=7", "file descriptor 7 is not available"),
+        ("--preserve-fd=2147483647", "file descriptor 2147483647 is not available"),
         ("--preserve-fd=1", "--preserve-fd"),
     ] {
         let refused = run(&[option]).exits(125);
