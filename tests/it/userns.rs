@@ -241,6 +241,14 @@ fn the_user_has_a_line_and_a_home() {
     assert_eq!(twice.lines().filter(|line| line.starts_with("root:")).count(), 1);
     let refused = run(&lab, &["--hostuser", "nobody-has-this-name"], &["exit", "0"]).exits(125);
     assert!(refused.stderr().contains("is not a user of the host"), "{refused}");
+    // What is mounted there is the host's, and not the image's.
+    let own = lab.work("passwd");
+    fs::write(&own, "").expect("a file");
+    for option in ["", ":ro"] {
+        let volume = format!("{}:/etc/passwd{option}", own.display());
+        run(&lab, &["--userns", "keep-id", "-v", &volume], &["read", "/etc/passwd"]).prints("");
+        assert_eq!(fs::read_to_string(&own).expect("a file"), "");
+    }
 }
 
 /// The lines of a tree without times.
