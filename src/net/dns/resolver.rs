@@ -57,8 +57,9 @@ pub(super) fn decide(
     outward: impl FnOnce() -> Option<IpAddr>,
     turn: usize,
 ) -> Decision {
-    let elsewhere = || {
-        if asker.has_way_out { Decision::Forward } else { Decision::Answer(Answer::error(ResponseCode::NXDomain)) }
+    let elsewhere = || match asker.has_way_out && !is_below_domain(&query.question.name) {
+        true => Decision::Forward,
+        false => Decision::Answer(Answer::error(ResponseCode::NXDomain)),
     };
     if !matches!(query.question.query_class, DNSClass::IN | DNSClass::ANY) {
         return elsewhere();
@@ -80,9 +81,6 @@ pub(super) fn decide(
         let middle = turn % addresses.len();
         addresses.rotate_left(middle);
         return Decision::Answer(Answer::of(records(&addresses, wanted)));
-    }
-    if text == DOMAIN || text.strip_suffix(DOMAIN).is_some_and(|rest| rest.ends_with('.')) {
-        return Decision::Answer(Answer::error(ResponseCode::NXDomain));
     }
     elsewhere()
 }
@@ -123,6 +121,14 @@ fn text_of(name: &DnsName) -> Option<String> {
         }
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// Whether a name, of whatever characters, is [`DOMAIN`] or below it.
+fn is_below_domain(name: &DnsName) -> bool {
+    let labels: Vec<&[u8]> = name.iter().collect();
+    let domain: Vec<&str> = DOMAIN.split('.').collect();
+    let end = labels.len().checked_sub(domain.len()).and_then(|at| labels.get(at..));
+    end.is_some_and(|end| end.iter().zip(domain).all(|(label, own)| label.eq_ignore_ascii_case(own.as_bytes())))
 }
 
 /// The address that a name of `in-addr.arpa` or `ip6.arpa` stands for.

@@ -28,7 +28,11 @@ fn ip(text: &str) -> IpAddr {
 fn query(text: &str, kind: RecordType, payload: Option<u16>) -> Vec<u8> {
     let mut message = Message::new(0x1234, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Question::query(DnsName::from_ascii(text).expect("a name"), kind));
+    let name = DnsName::from_ascii(text).or_else(|_| {
+        // Other characters than names of hosts have.
+        DnsName::from_labels(text.trim_end_matches('.').split('.').map(str::as_bytes))
+    });
+    message.add_query(Question::query(name.expect("a name"), kind));
     message.edns = payload.map(|payload| {
         let mut edns = Edns::new();
         edns.set_max_payload(payload);

@@ -143,7 +143,8 @@ fn n5_who_has_no_way_out_gets_no_answer_from_outside() {
 #[test]
 fn names_below_the_own_domain_never_leave() {
     let mut table = app();
-    for text in ["nobody.dns.podman.", "dns.podman.", "a.b.dns.podman.", "app.dns.podman."] {
+    let odd = ["no body.dns.podman.", "*.DNS.Podman.", "n@body.b.dns.podman."];
+    for text in ["nobody.dns.podman.", "dns.podman.", "a.b.dns.podman.", "app.dns.podman."].into_iter().chain(odd) {
         assert_eq!(ask(&mut table, &["app"], text, RecordType::A), "Non-Existent Domain", "{text}");
     }
     for text in ["notdns.podman.", "podman.", "nas.", "app.", "web.app.example.", ".", "_tcp.web."] {
