@@ -4,7 +4,7 @@
 //! ```text
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
-//! stop, signal, pause, unpause, update                   → done
+//! stop, signal, pause, unpause, update, network          → done
 //! renamed                                                → done
 //! check                                                  → checked
 //! wait                                                   → exited, at the end of the run

@@ -10,8 +10,8 @@ use crate::sys::fs;
 use crate::sys::lock::ProcessLock;
 use crate::types::{ContainerId, Invalid, serde_as_string};
 
-/// A container, a pod or a step of a build, as the path of its directory in the store: `containers/ID`, `pods/ID`,
-/// `tmp/BUILD/STEP`.
+/// A container, which a pod's process is too, or a step of a build, as the path of its directory in the store:
+/// `containers/ID`, `tmp/BUILD/STEP`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Owner(String);
 
@@ -68,11 +68,11 @@ impl FromStr for Owner {
         };
         let parts: Vec<&str> = text.split('/').collect();
         let is_owner = match parts[..] {
-            ["containers" | "pods", id] => id.parse::<ContainerId>().is_ok(),
+            ["containers", id] => id.parse::<ContainerId>().is_ok(),
             ["tmp", build, step] => is_plain(build) && is_plain(step),
             _ => false,
         };
-        let reason = "must be `containers/ID`, `pods/ID` or `tmp/BUILD/STEP`";
+        let reason = "must be `containers/ID` or `tmp/BUILD/STEP`";
         if is_owner { Ok(Self(text.to_owned())) } else { Err(Invalid::new("owner", text, reason)) }
     }
 }
