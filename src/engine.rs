@@ -104,10 +104,10 @@ pub(crate) use networks::{
 pub(crate) use observer::Observer;
 pub(crate) use platforms::{name_list, push_as_list};
 pub(crate) use pods::{
-    PodSelection, create_pod, kill_pods, latest_pod, pause_pods, pod_exists, pod_members, pods, prune_pods,
-    remove_pods, restart_pods, start_pods, stop_pods, unpause_pods,
+    ClonePod, PodSelection, clone_pod, create_pod, kill_pods, latest_pod, pause_pods, pod_exists, pod_members, pods,
+    prune_pods, remove_pods, restart_pods, start_pods, stop_pods, unpause_pods,
 };
-pub(crate) use ports::{PublishedPorts, ports};
+pub(crate) use ports::{PublishedPorts, ports, ports_of_others};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};

@@ -18,6 +18,7 @@ mod jobs;
 mod launcher;
 mod life;
 mod log;
+mod members;
 mod networks;
 mod notify;
 mod parts;

@@ -16,6 +16,7 @@ mod capabilities;
 mod cdi;
 mod cgroups;
 mod changes;
+mod clone;
 mod command;
 mod config;
 mod connection;
@@ -71,10 +72,11 @@ mod volumes_from;
 pub(crate) use attach::attached;
 pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
 pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env, adopt_rlimits};
+pub(crate) use clone::{MemberClone, member_clone, pod_clone};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue, ExitPolicy,
-    ImageSource, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit, RootDirectory,
-    Seccomp, SystemPaths, Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
+    ImageSource, InitContainer, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit,
+    RootDirectory, Seccomp, SystemPaths, Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
 };
 pub(crate) use connection::{ConnectRequest, NetworkChange};
 pub(crate) use error::Error;

@@ -79,10 +79,11 @@ impl Pod {
         of_process.and_then(|path| pod_cgroup(path, self.id())).unwrap_or_default()
     }
 
-    /// Its status now.
+    /// Its status now. An init container that has done its work does not count.
     pub(crate) fn status(&self) -> PodStatus {
         let own = self.settings.has_process.then_some(self.sandbox.status);
-        let all: Vec<Status> = own.into_iter().chain(self.members.iter().map(|member| member.status)).collect();
+        let members = self.members.iter().filter(|member| !member.is_init() || member.is_running());
+        let all: Vec<Status> = own.into_iter().chain(members.map(|member| member.status)).collect();
         PodStatus::of(&all)
     }
 }

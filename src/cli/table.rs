@@ -120,6 +120,7 @@ pub(super) const COMMANDS: &[Entry] = &[
     entry!("network rm" network::rm, by value, alias "remove"),
     entry!("network update" network::update),
     entry!(pause by value),
+    entry!("pod clone" pod::clone, by value),
     entry!("pod create" pod::create, by value),
     entry!("pod exists" pod::exists),
     entry!("pod inspect" pod::inspect),
@@ -254,7 +255,7 @@ pub(super) const GROUPS: &[Group] = &[
 ];
 
 /// Commands whose `-h` is the hostname, or nothing, as with podman.
-const WITHOUT_SHORT_HELP: [&str; 4] = ["create", "exec", "pod create", "run"];
+const WITHOUT_SHORT_HELP: [&str; 5] = ["create", "exec", "pod clone", "pod create", "run"];
 
 /// Commands for programs, which no help lists.
 pub(super) const HIDDEN: [&str; 3] = ["__complete", "docker-cli-plugin-metadata", "request"];

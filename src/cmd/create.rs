@@ -12,6 +12,9 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rc create [OPTIONS] IMAGE [COMMAND [ARG...]]")]
 pub(crate) struct Args {
+    /// Run it at each start of its pod, before the other containers (always), or at the next one only (once)
+    #[arg(long, value_name = "WHEN")]
+    init_ctr: Option<String>,
     #[command(flatten)]
     container: ContainerArgs,
 }
@@ -23,6 +26,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let mut request = args.container.into_request(&ctx.typed)?;
     // Nothing reads its output now; `start -a` may later.
     request.detach = true;
+    request.init_ctr = args.init_ctr;
     if let Some(how) = how {
         return explain(ctx, &request, how);
     }

@@ -97,6 +97,8 @@ fn list(ctx: &Ctx, args: &Args, out: &mut Output, clears: bool) -> Result<(), Er
     let all: Vec<Facts<'_>> = listing.containers.iter().map(engine::facts).collect();
     let filters = engine::network_filters(&ctx.engine, &args.filter)?;
     let mut rows = rows(args, filters, &all, ctx.engine.clock())?;
+    let ports = engine::ports_of_others(&listing);
+    rows.iter_mut().for_each(|row| row.ports_of_other = ports.get(&row.config.id).map(Vec::as_slice));
     let format = ctx.format(args.format.as_deref());
     look_closer(ctx, args, format.as_ref(), &listing, &mut rows)?;
     if clears {
@@ -120,7 +122,8 @@ fn rows<'a>(args: &Args, typed: Vec<String>, all: &[Facts<'a>], clock: Clock) ->
     found.sort_by(|a, b| compare(args.sort, a, b));
     let row = |facts: Facts<'a>| {
         let (Facts { config, state, status }, namespaces) = (facts, Namespaces::default());
-        PsRow { config, state, status, size: None, namespaces, now: clock.now, no_trunc: args.no_trunc }
+        let (now, no_trunc) = (clock.now, args.no_trunc);
+        PsRow { config, state, status, size: None, namespaces, ports_of_other: None, now, no_trunc }
     };
     Ok(found.into_iter().map(row).collect())
 }

@@ -7,7 +7,7 @@ use super::{Container, Error, leftover, names};
 use crate::monitor::ContainerDir;
 use crate::storage::Store;
 use crate::sys::fs;
-use crate::types::{ContainerId, Name};
+use crate::types::{ContainerId, Name, Network};
 
 /// All containers. The damaged ones are listed apart, so that none of them hides the others.
 #[derive(Debug, Default)]
@@ -24,6 +24,19 @@ impl Listing {
     /// Containers and pods: all that have a network, IDs and files.
     pub(crate) fn all(self) -> impl Iterator<Item = Container> {
         self.containers.into_iter().chain(self.pods)
+    }
+
+    /// The container or pod whose network a container has, directly or through others; itself if it has its own.
+    pub(crate) fn network_of<'a>(&'a self, container: &'a Container) -> &'a Container {
+        let mut found = container;
+        // A damaged record may say anything.
+        for _ in 0..16 {
+            let Network::Container(id) = &found.config.network else { break };
+            let mut all = self.containers.iter().chain(&self.pods);
+            let Some(next) = all.find(|other| other.config.id.as_str() == id) else { break };
+            found = next;
+        }
+        found
     }
 }
 

@@ -7,7 +7,7 @@ use crate::monitor::{ContainerDir, ExitRecord, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::sys::process;
 use crate::sys::process_id::ProcessId;
-use crate::types::NetworkState;
+use crate::types::{NetworkState, PortMapping};
 
 use super::Error;
 
@@ -68,6 +68,22 @@ impl Container {
     /// Whether its program runs, with or without a monitor.
     pub(crate) fn is_running(&self) -> bool {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
+    }
+
+    /// Whether it runs before the other containers of its pod, and is no part of it when it has ended.
+    pub(crate) fn is_init(&self) -> bool {
+        self.config.pod.as_ref().is_some_and(|pod| pod.init.is_some())
+    }
+
+    /// Whether its program lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
+    }
+
+    /// The ports that listen now; if it does not run, those that it would publish.
+    pub(crate) fn ports(&self) -> Vec<PortMapping> {
+        let listening = if self.is_alive() { self.state.network.ports() } else { Vec::new() };
+        if listening.is_empty() { self.config.ports.clone() } else { listening }
     }
 
     /// The error of an action that the container's status does not allow. `action` is an infinitive.

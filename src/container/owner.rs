@@ -69,7 +69,12 @@ impl DirectoryOwner {
                     return Err(Error::StartedMeanwhile(config.name.to_string()));
                 }
                 for (name, content) in files {
-                    replace_public(directory, name, content)?;
+                    if config.sandbox.is_some() {
+                        // Members of a pod that is started again have them mounted.
+                        fs::write(directory.at(name), content)?;
+                    } else {
+                        replace_public(directory, name, content)?;
+                    }
                 }
                 let listener = listen(directory)?;
                 directory.write_state(state)?;

@@ -11,7 +11,7 @@ use crate::monitor::{ContainerDir, MemberOf, Revive, Run, Status};
 use crate::net;
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
-use crate::types::{ContainerId, Layers, Report, StorageDriver};
+use crate::types::{ContainerId, Joined, Layers, NamespaceKind, Report, StorageDriver};
 use crate::userns::IdMap;
 
 /// What a start needs, without what belongs to the command that has started the member.
@@ -28,7 +28,8 @@ struct Reviver {
 
 /// The pod of a container, for its monitor; `None` if it has nothing of a pod's.
 pub(crate) fn member_of(environment: &Environment, config: &ContainerConfig) -> Option<MemberOf> {
-    let pod = config.pod.as_ref().filter(|pod| config.dependencies().contains(&pod.id))?;
+    // An init container has ended before the others begin: it keeps no pod alive.
+    let pod = config.pod.as_ref().filter(|pod| pod.init.is_none() && config.dependencies().contains(&pod.id))?;
     let reviver = Reviver {
         pod: pod.id.clone(),
         store: environment.store.clone(),
@@ -39,7 +40,19 @@ pub(crate) fn member_of(environment: &Environment, config: &ContainerConfig) -> 
         fuse_overlayfs: environment.fuse_overlayfs.clone(),
     };
     let directory = ContainerDir::new(environment.store.containers().join(pod.id.as_str()));
-    Some(MemberOf { id: pod.id.clone(), directory, reviver: Box::new(reviver) })
+    Some(MemberOf { id: pod.id.clone(), directory, names: names_in(config, &pod.id), reviver: Box::new(reviver) })
+}
+
+/// The names that a container with the network of this pod has beside those of the pod.
+fn names_in(config: &ContainerConfig, pod: &ContainerId) -> Vec<String> {
+    let of_pod = Some(&Joined::Container(pod.clone()));
+    let joined = config.joined();
+    if joined.get(&NamespaceKind::Network) != of_pod {
+        return Vec::new();
+    }
+    let own =
+        (joined.get(&NamespaceKind::Uts) != of_pod && !config.has_host(NamespaceKind::Uts)).then_some(&config.hostname);
+    std::iter::once(config.name.as_str()).chain(own.map(String::as_str)).map(str::to_owned).collect()
 }
 
 /// The root of a pod: the mount points that every container needs, and nothing else.

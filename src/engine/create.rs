@@ -11,11 +11,12 @@ use super::pods::with_pod;
 use super::secrets;
 use super::sources::{self, Sources};
 use super::{defaults, facts};
-use crate::container::{self, Creation, Environment, Removal, Trees};
-use crate::plan::{self, Found, Request, Seccomp};
+use crate::container::{self, Container, Creation, Environment, Removal, Trees};
+use crate::plan::{self, ContainerConfig, Found, Request, Seccomp};
+use crate::pod;
 use crate::runtime::seccomp;
 use crate::storage::Store;
-use crate::types::{ContainerId, Name, Report};
+use crate::types::{ContainerId, Name, Report, ReportKind};
 
 /// Creates a container without starting it, and pulls the image if it is missing. On failure nothing is left.
 pub(crate) fn create(
@@ -26,7 +27,8 @@ pub(crate) fn create(
 ) -> Result<ContainerId, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     with_pod(context, &environment, &caller, request, |request| {
-        let Prepared { creation, .. } = prepare(context, &environment, &caller, request, observer)?;
+        let Prepared { creation, .. } = prepare(context, &environment, &caller, request, None, observer)?;
+        check_init(&creation)?;
         // First, so that a file that cannot be written leaves no container.
         let cidfile = Cidfile::write(&creation.config)?;
         container::create(&creation)?;
@@ -36,18 +38,31 @@ pub(crate) fn create(
     })
 }
 
+/// Fails if the container is to run before the others of its pod, and they run already. Source: podman.
+fn check_init(creation: &Creation) -> Result<(), Report> {
+    let Some(of) = creation.config.pod.as_ref().filter(|pod| pod.init.is_some()) else { return Ok(()) };
+    let pod = pod::find(&creation.store, of.id.as_str())?;
+    if pod.sandbox.is_running() || pod.members.iter().any(Container::is_running) {
+        let message = format!("cannot add an init container to pod `{}`, which runs", of.name);
+        return Err(Report::new(ReportKind::Conflict, message)
+            .with_hint(format!("stop it first with `rc pod stop {}`", of.name)));
+    }
+    Ok(())
+}
+
 /// A container that is ready to be created, and what its files are made of.
 pub(super) struct Prepared {
     pub(super) creation: Creation,
     pub(super) trees: Trees,
 }
 
-/// Finds or pulls the image, and resolves the request with it.
+/// Finds or pulls the image, and resolves the request with it; `pod` is that of the request, if it does not exist yet.
 pub(super) fn prepare(
     context: &Context,
     environment: &Environment,
     caller: &Caller,
     request: &Request,
+    pod: Option<ContainerConfig>,
     observer: &mut dyn Observer,
 ) -> Result<Prepared, Report> {
     let store = &environment.store;
@@ -64,7 +79,8 @@ pub(super) fn prepare(
     let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
     let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
     // Where the caller's own files are does not depend on what the program gets.
-    let found = Found { images: mounted, ..facts::look_up(store, &needs, caller, &identity.id)? };
+    let mut found = Found { images: mounted, ..facts::look_up(store, &needs, caller, &identity.id)? };
+    found.containers.extend(pod.map(|pod| (pod.id.to_string(), Some(Box::new(pod)))));
     for (device, edits) in &found.described {
         if let Some(left_out) = edits.as_ref().and_then(plan::CdiEdits::left_out) {
             observer.warning(&format!("device `{device}`: {left_out}"));

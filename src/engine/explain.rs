@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use super::context::{Caller, Context};
 use super::create::{Prepared, prepare};
 use super::observer::Observer;
+use super::pods::planned;
 use crate::container;
 use crate::plan::{self, ContainerConfig, Owners, PullPolicy, Request};
 use crate::runtime::users;
@@ -31,7 +32,7 @@ pub(crate) struct Explanation {
     pub(crate) layers: usize,
 }
 
-/// Resolves a request. Makes nothing, and removes nothing; the image must be there.
+/// Resolves a request, and that of a new pod in it. Makes nothing, and removes nothing; the image must be there.
 pub(crate) fn explain(
     context: &Context,
     mut caller: Caller,
@@ -40,7 +41,11 @@ pub(crate) fn explain(
 ) -> Result<Explanation, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     let request = Request { pull: Some(PullPolicy::Never), replace: false, ..request.clone() };
-    let Prepared { creation, trees } = prepare(context, &environment, &caller, &request, observer)?;
+    let (pod, request) = match planned(context, &environment, &caller, &request)? {
+        Some((pod, request)) => (Some(pod), request),
+        None => (None, request),
+    };
+    let Prepared { creation, trees } = prepare(context, &environment, &caller, &request, pod, observer)?;
     let directory = creation.directory();
     let config = creation.config;
     let host = container::host_facts(&environment, &config, &directory, trees.mounted)?;

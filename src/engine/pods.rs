@@ -1,5 +1,6 @@
-//! Pods: list, find. `create`, `start`, `stop`, `control` and `remove` change them.
+//! Pods: list, find. `create`, `clone`, `start`, `stop`, `control` and `remove` change them.
 
+mod clone;
 mod control;
 mod create;
 mod remove;
@@ -7,9 +8,10 @@ mod select;
 mod start;
 mod stop;
 
+pub(crate) use clone::{ClonePod, clone_pod};
 pub(crate) use control::{kill_pods, pause_pods, restart_pods, unpause_pods};
 pub(crate) use create::create_pod;
-pub(super) use create::with_pod;
+pub(super) use create::{planned, with_pod};
 pub(crate) use remove::{prune_pods, remove_pods};
 pub(super) use remove::{remove_ended, remove_with_members};
 pub(crate) use select::PodSelection;

@@ -1,9 +1,10 @@
 //! Published ports of containers.
 
+use std::collections::BTreeMap;
+
 use super::context::Context;
 use super::select::{Selection, named};
-use crate::container::{self, Container};
-use crate::monitor::Status;
+use crate::container::{self, Container, Listing};
 use crate::types::{ContainerId, PortMapping, Report};
 
 /// The published ports of a container.
@@ -13,28 +14,33 @@ pub(crate) struct PublishedPorts {
     pub(crate) id: ContainerId,
     /// Its name.
     pub(crate) name: String,
-    /// The ports that listen; if it does not run, those that it would publish.
+    /// The ports that listen; if it does not run, those that it would publish. A member of a pod has the pod's.
     pub(crate) ports: Vec<PortMapping>,
 }
 
 /// The published ports of the selected container; with `all`, of the running ones.
 pub(crate) fn ports(context: &Context, selection: &Selection) -> Result<Vec<PublishedPorts>, Report> {
     let store = context.store_to_read()?;
+    let listing = container::list(&store)?;
     if selection.all && !selection.is_of_named() {
-        let all = container::list(&store)?.containers.into_iter();
-        return Ok(all.filter(is_up).map(|container| published(&container)).collect());
+        let alive = listing.containers.iter().filter(|container| container.is_alive());
+        return Ok(alive.map(|container| published(&listing, container)).collect());
     }
-    named(context, selection)?.iter().map(|name| Ok(published(&container::find(&store, name)?))).collect()
+    let published = |name: &String| Ok(published(&listing, &container::find(&store, name)?));
+    named(context, selection)?.iter().map(published).collect()
 }
 
-fn is_up(container: &Container) -> bool {
-    matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
+/// The ports of containers that have the network of a pod or of another container: the other's.
+pub(crate) fn ports_of_others(listing: &Listing) -> BTreeMap<&ContainerId, Vec<PortMapping>> {
+    let of_other = |container| {
+        let other = listing.network_of(container);
+        (other.config.id != container.config.id).then(|| (&container.config.id, other.ports()))
+    };
+    listing.containers.iter().filter_map(of_other).collect()
 }
 
-fn published(container: &Container) -> PublishedPorts {
-    let config = &container.config;
-    let listening = if is_up(container) { container.state.network.ports() } else { Vec::new() };
-    let mut ports = if listening.is_empty() { config.ports.clone() } else { listening };
+fn published(listing: &Listing, container: &Container) -> PublishedPorts {
+    let mut ports = listing.network_of(container).ports();
     ports.sort_by_key(|port| (port.container_port, port.protocol, port.host_port));
-    PublishedPorts { id: config.id.clone(), name: config.name.to_string(), ports }
+    PublishedPorts { id: container.config.id.clone(), name: container.config.name.to_string(), ports }
 }

@@ -7,7 +7,7 @@ use super::pods::with_pod;
 use super::why;
 use crate::container::{self, Attach, Environment, FrontEnd, Origin, Started};
 use crate::plan::Request;
-use crate::types::{ContainerId, Report};
+use crate::types::{ContainerId, Report, ReportKind};
 
 /// A started container.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub(crate) fn run(
     front_end: FrontEnd<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Run, Report> {
+    if request.init_ctr.is_some() {
+        let message = "an init container runs when its pod is started: create it, and use `rc pod start`";
+        return Err(Report::new(ReportKind::Invalid, message));
+    }
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
     with_pod(context, &environment, &caller, request, |request| {
         run_in(context, &environment, &caller, request, front_end, observer)
@@ -46,7 +50,7 @@ fn run_in(
     mut front_end: FrontEnd<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Run, Report> {
-    let Prepared { creation, trees } = prepare(context, environment, caller, request, observer)?;
+    let Prepared { creation, trees } = prepare(context, environment, caller, request, None, observer)?;
     if let Attach::Yes { stdin } = &mut front_end.attach {
         *stdin &= creation.config.open_stdin;
     }

@@ -71,7 +71,10 @@ impl Parts {
             Ask::Renamed => return Some(self.follow_name()),
             Ask::Check => return self.ask_for_check(id),
             Ask::Wait => self.connections.set_waits(id, true),
-            Ask::Join => self.connections.set_member(id),
+            Ask::Join { names } => {
+                self.member_joins(id, names);
+                return Some(Event::Done);
+            }
             Ask::CloseOutput { stderr } => {
                 self.relay.close_output(id, if stderr { Stream::Stderr } else { Stream::Stdout });
             }

@@ -37,8 +37,8 @@ struct Connection {
     is_guest: bool,
     /// It has requested a stop, and so may wait for the end.
     has_stopped: bool,
-    /// It is the monitor of a member of this pod.
-    is_member: bool,
+    /// It is the monitor of a member of this pod, which has these names.
+    member: Option<Vec<String>>,
 }
 
 /// All connections, and the socket that listens for more.
@@ -66,7 +66,7 @@ impl Connections {
         let id = self.next_id;
         self.next_id += 1;
         let is_guest = u64::try_from(socket.as_raw_fd()).is_ok_and(|number| number >= bound());
-        self.all.push(Connection { id, socket, waits, is_guest, has_stopped: false, is_member: false });
+        self.all.push(Connection { id, socket, waits, is_guest, has_stopped: false, member: None });
         id
     }
 
@@ -147,21 +147,16 @@ impl Connections {
         self.all.iter().any(|connection| connection.id == id && connection.waits)
     }
 
-    /// It is the monitor of a member of this pod.
-    pub(super) fn set_member(&mut self, id: u64) {
+    /// It is the monitor of a member of this pod, which has these names.
+    pub(super) fn set_member(&mut self, id: u64, names: Vec<String>) {
         if let Some(connection) = self.get(id) {
-            connection.is_member = true;
+            connection.member = Some(names);
         }
     }
 
-    /// Whether it is the monitor of a member of this pod.
-    pub(super) fn is_member(&self, id: u64) -> bool {
-        self.all.iter().any(|connection| connection.id == id && connection.is_member)
-    }
-
-    /// Whether this pod has members that run.
-    pub(super) fn has_members(&self) -> bool {
-        self.all.iter().any(|connection| connection.is_member)
+    /// The names of the members of this pod that run, those of each member together.
+    pub(super) fn members(&self) -> impl Iterator<Item = &[String]> {
+        self.all.iter().filter_map(|connection| connection.member.as_deref())
     }
 
     /// Sets whether the command is told of the program's end.
@@ -188,9 +183,10 @@ impl Connections {
         self.socket(id).is_none_or(|socket| socket::peer(socket).map_or(true, process::is_ending))
     }
 
-    /// Closes a connection.
-    pub(super) fn forget(&mut self, id: u64) {
-        self.all.retain(|connection| connection.id != id);
+    /// Closes a connection. If it was that of a member of this pod, returns the member's names.
+    pub(super) fn forget(&mut self, id: u64) -> Option<Vec<String>> {
+        let at = self.all.iter().position(|connection| connection.id == id)?;
+        self.all.remove(at).member
     }
 
     /// Tells all commands that wait how a run of the program ended. `missed` is how many bytes of output each command

@@ -105,7 +105,9 @@ impl Parts {
             let spot = self.networks.spot(&config)?;
             self.program.move_ports(spot, &|spot| self.networks.has(spot), &mut self.timers)?;
         }
-        Ok(self.networks.write_files(&config, self.records.directory())?)
+        self.networks.write_files(&config, self.records.directory())?;
+        self.name_members();
+        Ok(())
     }
 
     /// Adopts the restart policy and the health check that were written.

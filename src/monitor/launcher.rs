@@ -12,6 +12,7 @@ use super::cgroup_source::{cgroup_name, pod_cgroup, pod_cgroup_name, wanted};
 use super::directory::ContainerDir;
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
+use super::pod;
 use super::program::Launched;
 use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
@@ -27,6 +28,9 @@ use crate::userns::{Home, UserNamespace};
 
 /// How long a network may take to come up.
 const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a pod's monitor, which waits for nothing, may take to answer.
+const POD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long the kernel may take until it lets rc remove a cgroup whose processes have ended.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -153,6 +157,7 @@ impl Launcher {
         if let Some(home) = server.parts.networks.home() {
             self.home.become_that(home, &self.start.ids, &self.start.runtime_dir)?;
         }
+        known_to_pod(server)?;
         let start = &self.start;
         let is_chosen = start.storage == StorageDriver::FuseOverlayfs && !start.layers.is_root;
         let mut served = is_chosen.then(|| self.fuse()).transpose()?;
@@ -246,7 +251,7 @@ impl Launcher {
     /// The cgroup of the pod that the container is in. Without one, or if this process may not use it, the container's
     /// own is made elsewhere.
     fn cgroup_of_pod(&self) -> Result<Option<cgroup::Own>, Error> {
-        let Some(pod) = &self.start.config.pod else { return Ok(None) };
+        let Some(pod) = self.start.config.pod.as_ref().filter(|pod| !pod.is_elsewhere) else { return Ok(None) };
         let directory = self.directory_of(&pod.id);
         let state = directory.state().ok();
         let Some(path) = state.as_ref().and_then(|state| pod_cgroup(state.cgroup.as_deref()?, &pod.id)) else {
@@ -362,6 +367,18 @@ impl Launcher {
         };
         Ok((running, mounts))
     }
+}
+
+/// Waits until the container's pod knows it by its names.
+fn known_to_pod(server: &mut Server) -> Result<(), Error> {
+    let deadline = Instant::now() + POD_DEADLINE;
+    while let Some(connection) = server.parts.pod.awaited().map_err(step("duplicate a descriptor"))? {
+        if !server.wait_for(&[connection.as_fd()], Some(deadline))? {
+            break;
+        }
+        server.parts.pod.ready(pod::Token::Connection, &mut server.parts.timers);
+    }
+    Ok(())
 }
 
 /// Waits until every network is complete.

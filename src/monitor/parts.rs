@@ -44,7 +44,7 @@ pub(super) struct Parts {
     /// That command.
     tied_to: Option<u64>,
     /// It is a pod that stops when its last member ends.
-    ends_with_members: bool,
+    pub(super) ends_with_members: bool,
 }
 
 impl Parts {
@@ -148,10 +148,8 @@ impl Parts {
     /// Forgets a command that has ended.
     pub(super) fn forget(&mut self, id: u64) {
         self.relay.forget(id);
-        let was_member = self.connections.is_member(id);
-        self.connections.forget(id);
-        if was_member && self.ends_with_members && !self.connections.has_members() {
-            self.stop(AskedBy::System, None, None);
+        if let Some(names) = self.connections.forget(id) {
+            self.member_leaves(&names);
         }
         self.worker.forget(id);
         self.health.forget(id);

@@ -8,6 +8,7 @@
 //! the pod has ended       its record says so: nobody starts it again
 //! ```
 
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(super) struct Membership {
     pod: Option<MemberOf>,
     connection: Option<OwnedFd>,
     revival: Option<Revival>,
+    /// The pod's monitor has answered.
+    is_known: bool,
     /// The pod has ended, or the container does.
     is_over: bool,
 }
@@ -59,9 +62,15 @@ impl Membership {
             && self.connection.is_none()
         {
             self.connection = Some(connect(pod).map_err(|_| Error::Needed(pod.id.clone()))?);
-            self.is_over = false;
+            (self.is_known, self.is_over) = (false, false);
         }
         Ok(())
+    }
+
+    /// The connection on which the pod's monitor has not yet answered: until then its files do not name the container.
+    pub(super) fn awaited(&self) -> io::Result<Option<OwnedFd>> {
+        let connection = self.connection.as_ref().filter(|_| !self.is_known);
+        connection.map(|connection| connection.as_fd().try_clone_to_owned()).transpose()
     }
 
     /// Leaves the pod: the container has ended.
@@ -85,7 +94,8 @@ impl Membership {
             Token::Connection => {
                 let Some(connection) = &self.connection else { return };
                 if let Ok(Some(_)) = protocol::receive::<Event>(connection) {
-                    // A pod's monitor of another version says what it likes.
+                    // Whatever it is: a pod's monitor of another version says what it likes.
+                    self.is_known = true;
                     return;
                 }
                 self.connection = None;
@@ -132,11 +142,12 @@ fn connect(pod: &MemberOf) -> Result<OwnedFd, Error> {
         rustix::fs::open(pod.directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| step("open the pod's directory")(errno.into()))?;
     let connection = socket::connect_at(directory.as_fd(), "ctl").map_err(step("connect to the pod"))?;
-    protocol::send(connection.as_fd(), &Ask::Join, &[]).map_err(step("join the pod"))?;
+    let join = Ask::Join { names: pod.names.clone() };
+    protocol::send(connection.as_fd(), &join, &[]).map_err(step("join the pod"))?;
     Ok(connection)
 }
 
-fn start(pod: &MemberOf) -> std::io::Result<Revival> {
+fn start(pod: &MemberOf) -> io::Result<Revival> {
     let (answer, theirs) = socket::pair()?;
     let child = fork(&CloneOptions::default(), || {
         let ready = prctl::die_with_parent()

@@ -9,7 +9,7 @@
 //! check                                                  → checked
 //! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
-//! join                                                   (no answer; the end of the connection is the member's)
+//! join                                                   → done; the end of the connection is the member's
 //! any                                                    → failed
 //! ```
 //!
@@ -76,7 +76,10 @@ pub(crate) enum Ask {
     /// Asks for an event when the program has ended, even if it is restarted.
     Wait,
     /// It is the monitor of a container in this pod, as long as it is connected.
-    Join,
+    Join {
+        /// The names of the container that `/etc/hosts` of the pod has meanwhile.
+        names: Vec<String>,
+    },
     /// The size of the client's terminal has changed.
     Resize {
         /// Rows.

@@ -17,6 +17,8 @@ pub(crate) struct MemberOf {
     pub(crate) id: ContainerId,
     /// The pod's directory.
     pub(crate) directory: ContainerDir,
+    /// The names of the container that the pod's `/etc/hosts` has while it runs.
+    pub(crate) names: Vec<String>,
     /// What starts it again.
     pub(crate) reviver: Box<dyn Revive>,
 }

@@ -26,6 +26,8 @@ pub(crate) struct Hosts<'a> {
     pub(crate) hostname: &'a str,
     /// Its name, which resolves too.
     pub(crate) name: &'a str,
+    /// Another name of it.
+    pub(crate) other_name: Option<&'a str>,
     /// Its addresses in networks with names, once it has them.
     pub(crate) own: &'a [IpAddr],
     /// The host's outward address, [`super::addresses::outward`]; none if it cannot be reached.
@@ -45,7 +47,8 @@ pub(crate) struct Hosts<'a> {
 /// host if the container cannot reach the host.
 pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     let gateway = request.gateway.iter().map(String::as_str);
-    let names = request.extra.iter().map(|(name, _)| name.as_str()).chain([request.hostname, request.name]);
+    let own_names = [request.hostname, request.name].into_iter().chain(request.other_name);
+    let names = request.extra.iter().map(|(name, _)| name.as_str()).chain(own_names);
     names.chain(gateway.clone()).try_for_each(check_name)?;
     let outward = request.outward.filter(|_| *request.network != Network::None);
 
@@ -76,6 +79,7 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     if request.name != request.hostname {
         own_names.push(request.name);
     }
+    own_names.extend(request.other_name);
     own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.host_file, name));
     own.into_iter().for_each(|own| line(&mut text, own, &own_names));
     if let Some(outward) = outward {
@@ -269,7 +273,18 @@ mod tests {
 
     fn own(network: &Network) -> Hosts<'_> {
         let outward = Some([192, 0, 2, 2].into());
-        Hosts { network, hostname: "4f0c", name: "web", own: &[], outward, extra: &[], gateway: &[], host_file: "" }
+        let (name, other_name) = ("web", None);
+        Hosts {
+            network,
+            hostname: "4f0c",
+            name,
+            other_name,
+            own: &[],
+            outward,
+            extra: &[],
+            gateway: &[],
+            host_file: "",
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use files::{ImageSource, Mount, MountKind, RootDirectory, VolumeSettings};
-pub(crate) use pod::{ExitPolicy, Membership, PodSettings};
+pub(crate) use pod::{ExitPolicy, InitContainer, Membership, PodSettings};
 pub(crate) use resources::{Cgroup, CgroupMode, CgroupNamespace, DeviceValue, Limits, Rlimit, Throttle};
 
 use super::{Healthcheck, RestartPolicy, SecretUse, Service};

@@ -62,7 +62,8 @@ impl ContainerConfig {
     /// of its ID, its host name.
     pub(crate) fn names_in(&self, endpoint: &Endpoint) -> Vec<String> {
         let mut names = vec![self.name.to_string()];
-        let others = endpoint.aliases.iter().map(Name::as_str).chain([self.id.short(), &self.hostname]);
+        let of_pod = self.sandbox.as_ref().and_then(|pod| pod.infra_name.as_ref()).map(Name::as_str);
+        let others = endpoint.aliases.iter().map(Name::as_str).chain([self.id.short(), &self.hostname]).chain(of_pod);
         for name in others.filter(|name| !name.is_empty()) {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());

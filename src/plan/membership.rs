@@ -1,11 +1,20 @@
 //! `--pod`: what a container has from its pod, and what it must leave to it.
 
-use super::{ContainerConfig, Device, Error, Facts, Membership, Mount, Request, RestartPolicy};
-use crate::types::NamespaceKind;
+use super::{
+    ContainerConfig, Device, Error, Facts, InitContainer, Membership, Mount, PodSettings, Request, RestartPolicy,
+};
+use crate::types::{Invalid, NamespaceKind};
+
+/// The option of a container that runs before the others of its pod.
+const INIT: &str = "--init-ctr";
 
 /// The pod that the request names. Fails if there is none, or if the request sets what belongs to the pod.
 pub(super) fn pod_of<'a>(request: &Request, facts: &'a Facts) -> Result<Option<&'a ContainerConfig>, Error> {
-    let Some(name) = &request.pod else { return Ok(None) };
+    let Some(name) = &request.pod else {
+        let refused =
+            |word| Error::option(INIT)(Invalid::new("kind", word, "needs `--pod POD`: it runs before others"));
+        return request.init_ctr.as_deref().map_or(Ok(None), |word| Err(refused(word)));
+    };
     match facts.found.containers.get(name) {
         None => Err(Error::NotLookedUp("a pod")),
         Some(Some(pod)) if pod.sandbox.is_some() => check(request, pod).map(|()| Some(&**pod)),
@@ -53,20 +62,49 @@ fn check(request: &Request, pod: &ContainerConfig) -> Result<(), Error> {
     Ok(())
 }
 
+/// The request with the security options of its pod, which its own follow: the last one on a subject counts.
+pub(super) fn with_options_of(pod: &PodSettings, request: &Request) -> Request {
+    Request {
+        security_opts: [&pod.security_opts[..], &request.security_opts].concat(),
+        seccomp_profiles: [&pod.seccomp_profiles[..], &request.seccomp_profiles].concat(),
+        ..request.clone()
+    }
+}
+
 /// The container with what it has from its pod.
-pub(super) fn complete(mut config: ContainerConfig, request: &Request, pod: &ContainerConfig) -> ContainerConfig {
+pub(super) fn complete(
+    mut config: ContainerConfig,
+    request: &Request,
+    pod: &ContainerConfig,
+) -> Result<ContainerConfig, Error> {
     inherit(pod, &mut config.mounts, &mut config.devices);
-    ContainerConfig {
-        pod: Some(Membership { id: pod.id.clone(), name: pod.name.clone() }),
+    let is_elsewhere = pod.sandbox.as_ref().is_some_and(|pod| pod.has_members_elsewhere);
+    Ok(ContainerConfig {
+        pod: Some(Membership { id: pod.id.clone(), name: pod.name.clone(), init: init(request)?, is_elsewhere }),
         restart: request.restart_in(pod).unwrap_or(config.restart),
         image_hosts: config.image_hosts || pod.image_hosts,
         image_hostname: config.image_hostname || pod.image_hostname,
+        image_resolver: config.image_resolver || pod.image_resolver,
         ..config
+    })
+}
+
+/// Reads `--init-ctr`. What runs before the others must end, and its end is awaited.
+fn init(request: &Request) -> Result<Option<InitContainer>, Error> {
+    let Some(word) = request.init_ctr.as_deref() else { return Ok(None) };
+    let restarts = request.restart.as_deref().is_some_and(|policy| policy != "no");
+    if let Some((option, _)) = [("--restart", restarts), ("--rm", request.auto_remove)].iter().find(|(_, is)| *is) {
+        return Err(Error::Exclusive { options: [INIT, option] });
+    }
+    match word {
+        "always" => Ok(Some(InitContainer::Always)),
+        "once" => Ok(Some(InitContainer::Once)),
+        _ => Err(Error::option(INIT)(Invalid::new("kind", word, "must be always or once"))),
     }
 }
 
 /// Adds the mounts and devices of the pod, unless the container has something else in their places.
-fn inherit(pod: &ContainerConfig, mounts: &mut Vec<Mount>, devices: &mut Vec<Device>) {
+pub(super) fn inherit(pod: &ContainerConfig, mounts: &mut Vec<Mount>, devices: &mut Vec<Device>) {
     let is_free = |of_pod: &&Mount| mounts.iter().all(|own| own.destination != of_pod.destination);
     let more: Vec<Mount> = pod.mounts.iter().filter(is_free).cloned().collect();
     mounts.extend(more);
@@ -92,7 +130,7 @@ impl Request {
     /// The restart policy of a container in this pod.
     fn restart_in(&self, pod: &ContainerConfig) -> Option<RestartPolicy> {
         let inherited = pod.sandbox.as_ref().map(|settings| settings.restart);
-        inherited.filter(|_| self.restart.is_none() && !self.auto_remove)
+        inherited.filter(|_| self.restart.is_none() && !self.auto_remove && self.init_ctr.is_none())
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, Limits, PodSettings, Request, RestartPolicy,
-    names, resolve,
+    names, resolve, security,
 };
 use crate::types::{Invalid, NamespaceKind};
 
@@ -26,8 +26,12 @@ pub(crate) struct PodRequest {
     pub(crate) infra: Option<bool>,
     /// `--exit-policy`: `continue` or `stop`.
     pub(crate) exit_policy: Option<String>,
+    /// `--infra-name`.
+    pub(crate) infra_name: Option<String>,
+    /// `--share-parent`: the cgroups of members are in that of the pod; true by default.
+    pub(crate) share_parent: Option<bool>,
     /// What a pod has in common with containers: its name, labels, network, names, IDs, limits; and the restart policy
-    /// of its members.
+    /// and the security options of its members.
     pub(crate) container: Request,
 }
 
@@ -35,6 +39,8 @@ pub(crate) struct PodRequest {
 pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Result<ContainerConfig, Error> {
     let settings = settings(request)?;
     let asked = &request.container;
+    // For errors: those of a member count.
+    security::security(asked, facts, &[])?;
     if !settings.has_process && (asked.network.is_some() || !asked.publish.is_empty()) {
         let option = if asked.publish.is_empty() { "--network" } else { "--publish" };
         return Err(Error::Exclusive { options: [option, "--infra=false"] });
@@ -46,6 +52,7 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
         restart: None,
         cap_drop: vec!["ALL".to_owned()],
         security_opts: vec!["no-new-privileges".to_owned()],
+        seccomp_profiles: Vec::new(),
         systemd: Some("false".to_owned()),
         http_proxy: Some(false),
         read_only: true,
@@ -80,7 +87,17 @@ fn settings(request: &PodRequest) -> Result<PodSettings, Error> {
         }
     };
     let restart = request.container.restart.as_deref().map_or(Ok(RestartPolicy::No), str::parse);
-    Ok(PodSettings { shared, has_process, exit_policy, restart: restart.map_err(Error::option("--restart"))? })
+    let infra_name = request.infra_name.as_deref().filter(|name| !name.is_empty()).map(str::parse).transpose();
+    Ok(PodSettings {
+        shared,
+        has_process,
+        exit_policy,
+        restart: restart.map_err(Error::option("--restart"))?,
+        security_opts: request.container.security_opts.clone(),
+        seccomp_profiles: request.container.seccomp_profiles.clone(),
+        infra_name: infra_name.map_err(Error::option("--infra-name"))?,
+        has_members_elsewhere: request.share_parent == Some(false),
+    })
 }
 
 /// Reads `--share`.
@@ -159,10 +176,8 @@ mod tests {
         for kind in [NamespaceKind::User, NamespaceKind::Ipc, NamespaceKind::Uts, NamespaceKind::Network] {
             assert_eq!(found.joined().get(&kind), Some(&of_pod), "{kind:?}");
         }
-        assert_eq!(
-            (found.joined().len(), found.hostname.as_str(), found.pod),
-            (4, "h", Some(Membership { id: pod.id.clone(), name: pod.name.clone() }))
-        );
+        let membership = Membership { id: pod.id.clone(), name: pod.name.clone(), init: None, is_elsewhere: false };
+        assert_eq!((found.joined().len(), found.hostname.as_str(), found.pod), (4, "h", Some(membership)));
         let own = Request { network: Some(Network::None), uts: Some("private".to_owned()), ..Request::default() };
         let found = member(Request { hostname: Some("own".to_owned()), ..own }, pod).unwrap();
         assert_eq!((found.network, found.hostname.as_str()), (Network::None, "own"));

@@ -149,6 +149,8 @@ pub(crate) struct Request {
     pub(crate) pid: Option<String>,
     /// `--pod`: the pod that it is in, by name or ID; `new:NAME` only where a front end creates it first.
     pub(crate) pod: Option<String>,
+    /// `--init-ctr`: it runs before the others of its pod: `always` or `once`.
+    pub(crate) init_ctr: Option<String>,
     /// `--requires`: containers that are started before this one; several to a word with commas.
     pub(crate) requires: Vec<String>,
     /// `--uts`: `private`, `host`, `container:NAME` or `ns:PATH`.
@@ -254,6 +256,7 @@ impl Request {
             &mut self.subgidname,
             &mut self.passwd_entry,
             &mut self.group_entry,
+            &mut self.init_ctr,
             &mut self.limits.memory,
             &mut self.limits.memory_swap,
             &mut self.limits.memory_reservation,

@@ -21,14 +21,13 @@ pub(crate) fn resolve(
     identity: Identity,
 ) -> Result<ContainerConfig, Error> {
     let pod = membership::pod_of(request, facts)?;
-    let config = resolve_beside(request, image, facts, identity, pod)?;
-    Ok(match pod {
-        Some(pod) => membership::complete(config, request, pod),
-        None => config,
-    })
+    let Some(pod) = pod else { return resolve_beside(request, image, facts, identity, None) };
+    let completed = pod.sandbox.as_ref().map(|settings| membership::with_options_of(settings, request));
+    let config = resolve_beside(completed.as_ref().unwrap_or(request), image, facts, identity, Some(pod))?;
+    membership::complete(config, request, pod)
 }
 
-/// What has nothing of the pod but its namespaces and its host name.
+/// What has nothing of the pod but its namespaces, its host name, and options that are in the request.
 fn resolve_beside(
     request: &Request,
     image: &ImageDefaults,

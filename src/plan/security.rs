@@ -23,15 +23,25 @@ pub(crate) fn seccomp_file(option: &str) -> Option<&str> {
 
 /// Reads the options over the settings' `no_new_privileges`; the last option on a subject wins.
 pub(super) fn security(request: &Request, facts: &Facts, capabilities: &[String]) -> Result<Security, Error> {
-    let mut security = Security {
+    let mut first = Security {
         no_new_privileges: facts.defaults.no_new_privileges,
         seccomp: Seccomp::Default,
         system_paths: SystemPaths::default(),
     };
     if request.privileged {
-        security.seccomp = Seccomp::Unconfined;
-        security.system_paths.unmask.push("ALL".to_owned());
+        first.seccomp = Seccomp::Unconfined;
+        first.system_paths.unmask.push("ALL".to_owned());
     }
+    changed(first, request, facts, capabilities)
+}
+
+/// Reads the options over what a container has.
+pub(super) fn changed(
+    mut security: Security,
+    request: &Request,
+    facts: &Facts,
+    capabilities: &[String],
+) -> Result<Security, Error> {
     let conditions = Conditions { capabilities, kernel: facts.kernel };
     for text in &request.security_opts {
         let refused = |reason: &str| Error::option("--security-opt")(Invalid::new("security option", text, reason));

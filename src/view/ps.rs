@@ -52,6 +52,8 @@ pub(crate) struct PsRow<'a> {
     pub(crate) size: Option<ContainerSize>,
     /// Its namespaces, if they were asked for.
     pub(crate) namespaces: Namespaces,
+    /// The published ports of the pod or of the container whose network it has, if it has none of its own.
+    pub(crate) ports_of_other: Option<&'a [PortMapping]>,
     /// The time from which ages count back.
     pub(crate) now: Timestamp,
     /// Whether IDs and commands are whole (`--no-trunc`).
@@ -103,6 +105,9 @@ impl PsRow<'_> {
 
     /// The ports that listen now; for a container that does not run, those that it would publish.
     fn ports(&self) -> Vec<PortMapping> {
+        if let Some(ports) = self.ports_of_other {
+            return ports.to_vec();
+        }
         let published = if self.is_alive() { self.state.network.ports() } else { Vec::new() };
         if published.is_empty() { self.config.ports.clone() } else { published }
     }

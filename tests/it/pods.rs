@@ -27,7 +27,7 @@ fn namespaces(lab: &Lab, name: &str) -> Value {
     lab.rc(["exec", name, "/payload", "report"]).run().json()["namespaces"].take()
 }
 
-fn inspect(lab: &Lab) -> Value {
+pub(crate) fn inspect(lab: &Lab) -> Value {
     lab.rc(["pod", "inspect", "p"]).run().json()[0].take()
 }
 
@@ -125,6 +125,11 @@ fn a_container_makes_a_new_pod_and_gives_it_what_belongs_to_it() {
     let refused = lab.rc(["run", "--pod", "new:q", "--pull", "never", "nothing/of:this", "x"]).run().exits(125);
     assert!(refused.stderr().contains("nothing/of"), "{refused}");
     lab.rc(["pod", "exists", "q"]).run().is(1, "", "");
+    // What would be done is shown, and nothing of it is done.
+    let options = ["run", "--explain=json", "--pod", "new:q", "--hostname", "of-q", "payload", "x"];
+    let explained = lab.rc(options).run().text();
+    assert!(explained.contains("of-q"), "{explained}");
+    lab.rc(["pod", "exists", "q"]).run().is(1, "", "");
     remove(&lab);
 }
 
@@ -144,7 +149,7 @@ fn what_belongs_to_the_pod_is_refused_of_its_members() {
     }
     let refused = run(&lab, &["--pod", "gone"], &["exit", "0"]).exits(125);
     assert!(refused.stderr().contains("no such pod: gone"), "{refused}");
-    for (option, value) in [("--infra-image", "i"), ("--infra-command", "c"), ("--infra-name", "n")] {
+    for (option, value) in [("--infra-image", "i"), ("--infra-command", "c")] {
         let refused = lab.rc(["pod", "create", option, value]).run().exits(125);
         assert!(refused.stderr().contains("rc has no infra container"), "{refused}");
     }
@@ -222,65 +227,12 @@ fn a_pod_whose_monitor_is_killed_runs_again_in_the_namespaces_of_its_members() {
     remove(&lab);
 }
 
-fn kill_monitor(lab: &Lab, id: &str) {
+pub(crate) fn kill_monitor(lab: &Lab, id: &str) {
     let killed = monitor(lab, id);
     rustix::process::kill_process(rustix::process::Pid::from_raw(killed).expect("a PID"), Signal::KILL)
         .expect("it can be killed");
     wait::until("another monitor", || crate::kill_storm::monitor(lab, id).filter(|pid| *pid != killed));
     wait_for_process(lab, id);
-}
-
-/// What the server of the pod answers at a published port of the host.
-fn asked_at(port: u16) -> Option<String> {
-    use std::io::{Read as _, Write as _};
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"hello").ok()?;
-    stream.shutdown(std::net::Shutdown::Write).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer).filter(|answer| answer.contains("hello"))
-}
-
-#[test]
-fn a_published_port_is_the_pod_s_and_outlives_its_monitor() {
-    require!(program "slirp4netns");
-    let (lab, id) = lab(&["--network", "slirp4netns", "-p", "127.0.0.1::80"]);
-    let bindings = inspect(&lab)["InfraConfig"]["PortBindings"]["80/tcp"][0]["HostPort"].take();
-    let port: u16 = bindings.as_str().and_then(|port| port.parse().ok()).expect("a port");
-    start(&lab, "one", &[], &["tcp", "80"]);
-    wait::until("the server answers", || asked_at(port));
-    kill_monitor(&lab, &id);
-    wait::until("the server answers again", || asked_at(port));
-    remove(&lab);
-}
-
-#[test]
-fn a_pod_keeps_its_address_in_a_network_when_its_monitor_is_killed() {
-    let lab = Lab::new();
-    lab.payload();
-    lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
-    let id = lab.rc(["pod", "create", "--network", "app", "p"]).run().text().trim().to_owned();
-    start(&lab, "one", &[], &["tcp", "7"]);
-    let other = ["run", "-d", "--network", "app", "--name", "other", "payload", "/payload", "sleep"];
-    lab.rc(other).run().succeeds();
-    let members = lab.rc(["network", "inspect", "app"]).run().json()[0]["containers"].take();
-    let address = members[&id]["interfaces"]["eth0"]["subnets"][0]["ipnet"].as_str().expect("an address").to_owned();
-    let server = address.replace("/24", ":7");
-    let asked = || {
-        let asked = lab.rc(["exec", "other", "/payload", "ask", "tcp", &server, "hello"]).run();
-        (asked.exit == Exit::Code(0)).then_some(())
-    };
-    wait::until("the pod answers", asked);
-    kill_monitor(&lab, &id);
-    let now = lab.rc(["network", "inspect", "app"]).run().json()[0]["containers"].take();
-    assert_eq!(now[&id]["interfaces"]["eth0"]["subnets"][0]["ipnet"], json!(address));
-    wait::until("the pod answers again at the same address", asked);
-    let refused = lab.rc(["network", "rm", "app"]).run().exits(2);
-    assert!(refused.stderr().contains("in use by"), "{refused}");
-    lab.remove_containers();
-    lab.rc(["network", "rm", "-f", "-t", "0", "app"]).run().succeeds();
-    lab.rc(["pod", "exists", "p"]).run().is(1, "", "");
-    lab.settle();
 }
 
 #[test]
@@ -338,8 +290,9 @@ fn files_with_ids_replacement_and_volumes_of_a_pod() {
     let lab = Lab::new();
     lab.payload();
     let file = lab.work("pod.id");
-    let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--pod-id-file"];
-    let id = lab.rc(create).arg(&file).run().text();
+    let monitor = lab.work("monitor.pid");
+    let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--infra-conmon-pidfile"];
+    let id = lab.rc(create).arg(&monitor).arg("--pod-id-file").arg(&file).run().text();
     assert_eq!(std::fs::read_to_string(&file).expect("the ID"), id.trim());
     let by_file = ["run", "--rm", "--pod-id-file"];
     lab.rc(by_file).arg(&file).args(["payload", "/payload", "write", "/data/note", "hello"]).run().succeeds();
@@ -347,6 +300,12 @@ fn files_with_ids_replacement_and_volumes_of_a_pod() {
     let refused = lab.rc(by_file).arg(&file).args(["--pod", "p", "payload", "/payload", "exit", "0"]).run().exits(125);
     assert!(refused.stderr().contains("`--pod` and `--pod-id-file` cannot be used together"), "{refused}");
     start(&lab, "one", &[], &["sleep"]);
+    let written = std::fs::read_to_string(&monitor).expect("a PID");
+    assert_eq!(written.trim(), self::monitor(&lab, id.trim()).to_string());
+    // A container of another pod has the volumes of this one.
+    lab.rc(["pod", "create", "--name", "q", "--network", "none", "--volumes-from", "one"]).run().succeeds();
+    run(&lab, &["--pod", "q"], &["read", "/data/note"]).prints("hello\n");
+    lab.rc(["pod", "rm", "-f", "q"]).run().succeeds();
     let shown = lab.rc(["ps", "--pod", "--filter", "pod=p"]).run().text();
     assert!(shown.lines().next().is_some_and(|line| line.contains("POD ID") && line.contains("PODNAME")), "{shown}");
     assert!(shown.lines().nth(1).is_some_and(|line| line.contains(&id[..12]) && line.ends_with('p')), "{shown}");
@@ -366,7 +325,7 @@ fn files_with_ids_replacement_and_volumes_of_a_pod() {
 }
 
 #[test]
-fn a_restart_policy_is_that_of_the_pod_unless_a_member_has_its_own() {
+fn policy_and_security_are_those_of_the_pod_unless_a_member_has_its_own() {
     let (lab, _) = lab(&["--network", "none", "--restart", "on-failure:3"]);
     let policy = |options: &[&str]| {
         let created =
@@ -374,6 +333,18 @@ fn a_restart_policy_is_that_of_the_pod_unless_a_member_has_its_own() {
         lab.rc(["inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", created.trim()]).run().text()
     };
     assert_eq!((policy(&[]).trim(), policy(&["--restart", "no"]).trim()), ("on-failure", "no"));
+    remove(&lab);
+    // So are the security options, which a member's own follow.
+    let line = ["pod", "create", "--name", "p", "--network", "none", "--security-opt", "no-new-privileges"];
+    lab.rc(line).run().succeeds();
+    let locked = |options: &[&str]| {
+        run(&lab, &[&["--pod", "p"], options].concat(), &["read", "/proc/self/status"])
+            .text()
+            .contains("NoNewPrivs:\t1")
+    };
+    assert!(locked(&[]) && !locked(&["--security-opt", "no-new-privileges=false"]));
+    let refused = lab.rc(["pod", "create", "--security-opt", "label=type:x"]).run().exits(125);
+    assert!(refused.stderr().contains("`--security-opt`: invalid security option `label=type:x`"), "{refused}");
     remove(&lab);
 }
 

@@ -10,7 +10,7 @@ use super::kernel::KernelArgs;
 use super::labels::LabelArgs;
 use super::limits::LimitArgs;
 use super::mounts::MountArgs;
-use super::network::NetworkArgs;
+use super::network::ContainerNetworkArgs;
 use super::process::ProcessArgs;
 use super::redact;
 use super::security::SecurityArgs;
@@ -77,7 +77,7 @@ pub(crate) struct ContainerArgs {
     #[command(flatten)]
     mounts: MountArgs,
     #[command(flatten)]
-    network: NetworkArgs,
+    network: ContainerNetworkArgs,
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]

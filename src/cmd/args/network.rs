@@ -2,9 +2,9 @@ use super::pod::PodArgs;
 use crate::plan::{self, PortRequest, Request};
 use crate::types::Report;
 
-/// The container's network, its own or that of a pod: its ports, names and name servers.
+/// The network of a container or a pod: its ports, names and name servers.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct NetworkArgs {
+pub(crate) struct NetworkArgs {
     /// Add a custom host-to-IP mapping (host:ip); `host-gateway` stands for the host
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
@@ -17,26 +17,23 @@ pub(super) struct NetworkArgs {
     /// Set custom DNS search domains
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
-    /// Expose a port, or a range of ports
-    #[arg(long, value_name = "PORT")]
-    expose: Vec<String>,
-    /// Set the container's hostname
+    /// Set the hostname (default of a pod: its name)
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
-    /// Set a static IPv4 address for the container
+    /// Set a static IPv4 address
     #[arg(long, value_name = "IP")]
     ip: Option<String>,
-    /// Set a static IPv6 address for the container
+    /// Set a static IPv6 address
     #[arg(long, value_name = "IP")]
     ip6: Option<String>,
-    /// Set a static MAC address for the container
+    /// Set a static MAC address
     #[arg(long, value_name = "MAC")]
     mac_address: Option<String>,
     /// Connect to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
     /// container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
     network: Vec<String>,
-    /// Add a name by which other containers of its networks find the container
+    /// Add a name by which other containers of its networks find it
     #[arg(long, value_name = "NAME")]
     network_alias: Vec<String>,
     /// Leave the image's /etc/hostname as it is
@@ -45,19 +42,14 @@ pub(super) struct NetworkArgs {
     /// Leave the image's /etc/hosts as it is
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
-    #[command(flatten)]
-    pod: PodArgs,
-    /// Publish a container's port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
+    /// Publish a port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
-    /// Publish all exposed ports to random ports on the host interface
-    #[arg(short = 'P', long)]
-    publish_all: bool,
 }
 
 impl NetworkArgs {
     /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
-    pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
+    pub(crate) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.add_hosts = self.add_host;
         request.no_hosts = self.no_hosts;
         request.no_hostname = self.no_hostname;
@@ -70,9 +62,32 @@ impl NetworkArgs {
         request.mac_address = self.mac_address;
         request.network = plan::parse_networks(&self.network)?;
         request.network_aliases = self.network_alias;
+        request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+/// The network of a container, which may be that of a pod.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct ContainerNetworkArgs {
+    /// Expose a port, or a range of ports
+    #[arg(long, value_name = "PORT")]
+    expose: Vec<String>,
+    /// Publish all exposed ports to random ports on the host interface
+    #[arg(short = 'P', long)]
+    publish_all: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    pod: PodArgs,
+}
+
+impl ContainerNetworkArgs {
+    /// As [`NetworkArgs::fill`]. Fails also if the pod cannot be determined.
+    pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.expose = self.expose;
         request.publish_all = self.publish_all;
-        request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
+        self.network.fill(request)?;
         self.pod.fill(request)
     }
 }

@@ -1,8 +1,8 @@
 //! `rc pod kill`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::types::Signal;
@@ -19,7 +19,5 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen::default();
-    engine::kill_pods(&ctx.engine, &args.pods.into(), args.signal, &mut screen)?;
-    screen.exit()
+    act(ctx, args.pods, |context, pods, observer| engine::kill_pods(context, pods, args.signal, observer))
 }

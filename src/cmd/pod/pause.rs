@@ -1,8 +1,8 @@
 //! `rc pod pause`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
 
@@ -15,7 +15,5 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen::default();
-    engine::pause_pods(&ctx.engine, &args.pods.into(), &mut screen)?;
-    screen.exit()
+    act(ctx, args.pods, engine::pause_pods)
 }

@@ -1,8 +1,8 @@
 //! `rc pod restart`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
 
@@ -15,9 +15,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen::default();
-    let restarted = engine::restart_pods(&ctx.engine, &args.pods.into(), &mut screen);
+    let done = act(ctx, args.pods, engine::restart_pods);
     engine::sweep_soon(&ctx.engine);
-    restarted?;
-    screen.exit()
+    done
 }

@@ -1,8 +1,8 @@
 //! `rc pod rm`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::container::Removal;
 use crate::engine::{self, PodSelection};
 use crate::error::{Error, Exit};
@@ -28,9 +28,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.time.is_some() && !args.force {
         return Err(Error::new("--time needs --force"));
     }
-    let mut screen = Screen::default();
     let pods = PodSelection { ignore: args.ignore || args.force, ..args.pods.into() };
     let how = Removal { force: args.force, timeout: args.time.or(Some(10)), volumes: true };
-    engine::remove_pods(&ctx.engine, &pods, &how, &mut screen)?;
-    screen.exit()
+    act(ctx, pods, |context, pods, observer| engine::remove_pods(context, pods, &how, observer))
 }

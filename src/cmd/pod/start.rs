@@ -1,8 +1,8 @@
 //! `rc pod start`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::engine;
 use crate::error::{Error, Exit};
 
@@ -15,9 +15,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen::default();
-    let started = engine::start_pods(&ctx.engine, &args.pods.into(), &mut screen);
+    let done = act(ctx, args.pods, engine::start_pods);
     engine::sweep_soon(&ctx.engine);
-    started?;
-    screen.exit()
+    done
 }

@@ -1,8 +1,8 @@
 //! `rc pod stop`.
 
+use super::act;
 use crate::cmd::Ctx;
 use crate::cmd::args::PodNameArgs;
-use crate::cmd::observer::Screen;
 use crate::engine::{self, PodSelection, Stop};
 use crate::error::{Error, Exit};
 
@@ -21,9 +21,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let mut screen = Screen::default();
     let pods = PodSelection { ignore: args.ignore, ..args.pods.into() };
     let how = Stop { signal: None, timeout: args.time };
-    engine::stop_pods(&ctx.engine, &pods, &how, &mut screen)?;
-    screen.exit()
+    act(ctx, pods, |context, pods, observer| engine::stop_pods(context, pods, &how, observer))
 }

@@ -5,7 +5,7 @@ use super::super::control::Stop;
 use super::super::happened;
 use super::super::observer::Observer;
 use super::select::{PodSelection, each};
-use super::start::start;
+use super::start::start_members;
 use super::stop::stop;
 use crate::container::{self, Asked, Container};
 use crate::monitor::Status;
@@ -66,7 +66,7 @@ fn switch(
     })
 }
 
-/// Stops pods, and starts them with all of their members.
+/// Stops pods, and starts them with all of their members but the init containers.
 pub(crate) fn restart_pods(
     context: &Context,
     selection: &PodSelection,
@@ -75,7 +75,7 @@ pub(crate) fn restart_pods(
     let store = context.store()?;
     each(store, selection, observer, |pod, observer| {
         stop(store, pod, &Stop::default(), observer)?;
-        start(context, &pod::find(store, pod.id().as_str())?, observer)
+        start_members(context, &pod::find(store, pod.id().as_str())?, observer)
     })
 }
 

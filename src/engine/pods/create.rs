@@ -7,7 +7,7 @@ use super::super::context::{Caller, Context};
 use super::super::{facts, happened};
 use super::remove::remove_with_members;
 use crate::container::{self, Creation, Environment, Removal};
-use crate::plan::{self, ImageDefaults, PodRequest, Request};
+use crate::plan::{self, ContainerConfig, ImageDefaults, PodRequest, Request};
 use crate::pod;
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
@@ -26,6 +26,29 @@ fn create(
     caller: &Caller,
     request: &PodRequest,
 ) -> Result<ContainerId, Report> {
+    let creation = prepare(context, environment, caller, request)?;
+    if request.container.replace && request.container.name.is_some() {
+        replace(context, environment, creation.config.name.as_str())?;
+    }
+    make(&creation)
+}
+
+/// Creates a pod that is ready to be created. On failure nothing is left.
+pub(super) fn make(creation: &Creation) -> Result<ContainerId, Report> {
+    let cidfile = Cidfile::write(&creation.config)?;
+    container::create(creation)?;
+    cidfile.keep();
+    happened::to_container(&creation.store, &creation.config, "create");
+    Ok(creation.config.id.clone())
+}
+
+/// Resolves the request for a pod.
+pub(super) fn prepare(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &PodRequest,
+) -> Result<Creation, Report> {
     let store = &environment.store;
     let request = PodRequest { container: request.container.clone().without_empty_texts(), ..request.clone() };
     let asked = &request.container;
@@ -41,16 +64,8 @@ fn create(
     let facts = facts::facts(asked, caller, &environment.ids, defaults, found);
     let config = plan::pod(&request, &facts, identity)?;
     let files = container::files(&config)?;
-    if asked.replace && asked.name.is_some() {
-        replace(context, environment, config.name.as_str())?;
-    }
-    let cidfile = Cidfile::write(&config)?;
     let (image_lock, id_lock) = (RefCell::new(Some(lock)), RefCell::new(id_lock));
-    let creation = Creation { store: store.clone(), config, files, image_lock, id_lock };
-    container::create(&creation)?;
-    cidfile.keep();
-    happened::to_container(store, &creation.config, "create");
-    Ok(creation.config.id)
+    Ok(Creation { store: store.clone(), config, files, image_lock, id_lock })
 }
 
 /// Removes the pod of this name, with its members.
@@ -69,11 +84,7 @@ pub(in crate::engine) fn with_pod<T>(
     request: &Request,
     work: impl FnOnce(&Request) -> Result<T, Report>,
 ) -> Result<T, Report> {
-    let Some(name) = request.pod.as_deref().and_then(|pod| pod.strip_prefix(NEW)) else { return work(request) };
-    if name.is_empty() {
-        return Err(Report::new(ReportKind::Invalid, "`--pod`: new pod name must be at least one character"));
-    }
-    let (pod, member) = divide(request, name);
+    let Some((pod, member)) = divided(request)? else { return work(request) };
     let id = create(context, environment, caller, &pod)?;
     let done = work(&Request { pod: Some(id.to_string()), ..member });
     if done.is_err()
@@ -84,6 +95,27 @@ pub(in crate::engine) fn with_pod<T>(
         remove_with_members(context, &environment.store, &made.sandbox, &how)?;
     }
     done
+}
+
+/// The pod that a request asks for by `new:NAME`, and the request as it is in that pod, which does not exist.
+pub(in crate::engine) fn planned(
+    context: &Context,
+    environment: &Environment,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Option<(ContainerConfig, Request)>, Report> {
+    let Some((pod, member)) = divided(request)? else { return Ok(None) };
+    let config = prepare(context, environment, caller, &pod)?.config;
+    Ok(Some((config.clone(), Request { pod: Some(config.id.to_string()), ..member })))
+}
+
+/// The request for a new pod in this request, and the rest; `None` if there is none.
+fn divided(request: &Request) -> Result<Option<(PodRequest, Request)>, Report> {
+    match request.pod.as_deref().and_then(|pod| pod.strip_prefix(NEW)) {
+        Some("") => Err(Report::new(ReportKind::Invalid, "`--pod`: new pod name must be at least one character")),
+        Some(name) => Ok(Some(divide(request, name))),
+        None => Ok(None),
+    }
 }
 
 /// What of a request is for its new pod, and the rest. Source: podman, `createPodIfNecessary`.

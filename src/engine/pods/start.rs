@@ -1,12 +1,16 @@
-//! Starting pods.
+//! Starting pods: first what keeps their namespaces, then the init containers, one after the other, then the others.
+
+use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::needed::{ALONE, ensure_runs, start_one};
 use super::super::observer::Observer;
 use super::select::{PodSelection, each};
-use crate::container::{Container, Manager};
+use crate::container::{self, Condition, Container, Manager, Removal};
+use crate::monitor::Status;
+use crate::plan::InitContainer;
 use crate::pod::Pod;
-use crate::types::Report;
+use crate::types::{Report, ReportKind};
 
 /// Starts pods with all of their members that do not run, in the order in which these were created.
 pub(crate) fn start_pods(
@@ -17,22 +21,58 @@ pub(crate) fn start_pods(
     each(context.store()?, selection, observer, |pod, observer| start(context, pod, observer))
 }
 
-/// A member that cannot be started does not stop the others; the last failure is the pod's.
+/// A member that cannot be started does not stop the others; the last failure is the pod's. If an init container fails,
+/// no member is started.
 pub(super) fn start(context: &Context, pod: &Pod, observer: &mut dyn Observer) -> Result<(), Report> {
+    for member in init_containers(pod) {
+        initialize(context, member)?;
+    }
+    start_members(context, pod, observer)
+}
+
+/// [`start`] without the init containers, which a restart does not run. Source: podman-create(1), `--init-ctr`.
+pub(super) fn start_members(context: &Context, pod: &Pod, observer: &mut dyn Observer) -> Result<(), Report> {
     if pod.settings.has_process {
         ensure_runs(context, &pod.sandbox.config.name, pod.id())?;
     }
     let mut failed: Option<Report> = None;
-    for member in pod.members.iter().filter(|member| !member.is_running()) {
-        let environment = context.environment(Manager::default())?;
-        let started = Container::read(member.directory.clone())
-            .map_err(Report::from)
-            .and_then(|member| start_one(context, &environment, member, ALONE));
-        if let Err(report) = started
+    for member in pod.members.iter().filter(|member| !member.is_running() && !member.is_init()) {
+        if let Err(report) = start_member(context, member)
             && let Some(earlier) = failed.replace(report)
         {
             observer.failed(earlier);
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+fn init_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
+    pod.members.iter().filter(|member| member.is_init())
+}
+
+fn start_member(context: &Context, member: &Container) -> Result<(), Report> {
+    let environment = context.environment(Manager::default())?;
+    start_one(context, &environment, Container::read(member.directory.clone())?, ALONE).map(drop)
+}
+
+/// Runs an init container to its end, after what it needs. Fails unless its exit code is 0. One that runs `once` is
+/// removed.
+fn initialize(context: &Context, member: &Container) -> Result<(), Report> {
+    if !member.is_running() {
+        start_member(context, member)?;
+    }
+    let started = Container::read(member.directory.clone())?;
+    let end = [Condition::Status(Status::Exited)];
+    let code = container::wait_for(started, &end, Duration::MAX).finish()?;
+    let name = &member.config.name;
+    if code != 0 {
+        let report = Report::new(ReportKind::Conflict, format!("init container `{name}` exited with code {code}"));
+        return Err(report.with_hint(format!("its output: `rc logs {name}`")));
+    }
+    if member.config.pod.as_ref().is_some_and(|pod| pod.init == Some(InitContainer::Once)) {
+        let how = Removal { force: true, timeout: None, volumes: true };
+        let ended = Container::read(member.directory.clone())?;
+        container::remove(context.store()?, ended, &how, &context.runtime_dir()?)?;
+    }
+    Ok(())
 }

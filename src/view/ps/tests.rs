@@ -6,7 +6,16 @@ fn with_row<T>(status: Status, look: impl FnOnce(PsRow<'_>) -> T) -> T {
     let (config, state) = sample();
     let now = "2026-01-01T12:00:00Z".parse().expect("a time");
     let namespaces = Namespaces::default();
-    look(PsRow { config: &config, state: &state, status, size: None, namespaces, now, no_trunc: false })
+    look(PsRow {
+        config: &config,
+        state: &state,
+        status,
+        size: None,
+        namespaces,
+        ports_of_other: None,
+        now,
+        no_trunc: false,
+    })
 }
 
 #[test]
