@@ -33,7 +33,19 @@ const NETWORK_DEADLINE: Duration = Duration::from_secs(30);
 const POD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long the kernel may take until it lets rc remove a cgroup whose processes have ended.
-const REMOVAL_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const REMOVAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same, if nothing will name the cgroup afterwards. A killed process ends only when the disk has answered it.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of the things that a run has left.
+#[derive(Debug, Default)]
+pub(super) struct CleanedUp {
+    /// Whether the kernel has killed a process in the cgroup because it was out of memory.
+    pub(super) oom_killed: bool,
+    /// The cgroup, if a process in it has not ended yet.
+    pub(super) busy: Option<Group>,
+}
 
 /// Launches the program: at the start, and at each restart.
 #[derive(Debug)]
@@ -99,31 +111,36 @@ impl Launcher {
         }
     }
 
-    /// Removes what a run has left: PID files and its cgroup. Returns whether the kernel has killed a process in the
-    /// cgroup because it was out of memory.
-    pub(super) fn clean_up(&self, init: &Child, cgroup: Option<&Group>) -> bool {
+    /// Removes what a run has left: PID files and its cgroup, if its processes end within `patience`.
+    pub(super) fn clean_up(&self, init: &Child, cgroup: Option<Group>, patience: Duration) -> CleanedUp {
         self.pid_files.remove(init.pid);
-        if self.start.config.shares(NamespaceKind::Pid)
-            && let Some(cgroup) = cgroup
-        {
+        let Some(cgroup) = cgroup else { return CleanedUp::default() };
+        if self.start.config.shares(NamespaceKind::Pid) {
             // Process 1 of its PID namespace lives, so the kernel does not end the others.
             drop(cgroup.kill());
         }
-        let oom_killed = cgroup.is_some_and(|cgroup| cgroup.oom_killed().unwrap_or(false));
-        self.remove_groups(cgroup);
-        oom_killed
+        let oom_killed = cgroup.oom_killed().unwrap_or(false);
+        let is_removed = self.remove_groups(&cgroup, patience).is_ok();
+        CleanedUp { oom_killed, busy: (!is_removed).then_some(cgroup) }
     }
 
-    /// Removes the cgroup of a run, and that of the pod if this is its process. A removal that fails is tried once
-    /// more: when the records of a `--rm` container are gone, nothing names its cgroup any more.
-    fn remove_groups(&self, cgroup: Option<&Group>) {
-        let Some(cgroup) = cgroup else { return };
-        drop(cgroup.remove(REMOVAL_TIMEOUT).or_else(|_| cgroup.remove(REMOVAL_TIMEOUT)));
+    /// Removes the cgroup of a run, and that of the pod if this is its process, when the processes in it have ended.
+    fn remove_groups(&self, cgroup: &Group, patience: Duration) -> Result<(), cgroup::Error> {
+        // A process that was about to join it can be the reason of one failure.
+        cgroup.remove(patience).or_else(|_| cgroup.remove(patience))?;
         if self.start.config.sandbox.is_some()
             && let Some(shared) = pod_cgroup(cgroup.path(), &self.start.config.id)
             && let Ok(Some(shared)) = cgroup::Own::of_pod(shared)
         {
             shared.remove();
+        }
+        Ok(())
+    }
+
+    /// Removes the cgroup of a container whose records are gone: nothing else names it any more.
+    pub(super) fn remove_last(&self, busy: Option<&Group>) {
+        if let Some(cgroup) = busy {
+            drop(self.remove_groups(cgroup, LAST_PATIENCE));
         }
     }
 
@@ -189,7 +206,7 @@ impl Launcher {
         let Made { init, pipes, notifier } = match self.launch(cgroup.as_ref(), root) {
             Ok(made) => made,
             Err(error) => {
-                self.remove_groups(cgroup.as_ref());
+                self.remove_last(cgroup.as_ref());
                 return Err(error);
             }
         };
@@ -218,7 +235,7 @@ impl Launcher {
                 drop(init.process.signal(libc::SIGKILL));
                 drop(init.process.wait());
                 server.parts.end_run();
-                self.clean_up(&init.process, cgroup.as_ref());
+                self.clean_up(&init.process, cgroup, LAST_PATIENCE);
                 Err(error)
             }
         }

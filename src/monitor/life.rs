@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::cgroup_source;
 use super::directory::ContainerDir;
-use super::launcher::{Launcher, Up};
+use super::launcher::{Launcher, REMOVAL_TIMEOUT, Up};
 use super::log::Log;
 use super::parts::Parts;
 use super::program::{AskedBy, Launched};
@@ -29,6 +29,7 @@ use super::record::{ExitRecord, now};
 use super::serve::Server;
 use super::start::{Error, Owner, Start, Starter, step};
 use crate::net;
+use crate::runtime::cgroup::Group;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
@@ -66,6 +67,8 @@ struct Lingering {
     network: Option<net::Running>,
     /// The mount namespace.
     mounts: Option<OwnedFd>,
+    /// The cgroup, if a process in it has not ended yet.
+    cgroup: Option<Group>,
 }
 
 /// A monitor whose container has its directory.
@@ -139,6 +142,9 @@ impl<'a> Life<'a> {
         if removes && let Ok(home) = self.launcher.home() {
             self.owner.remove(home);
         }
+        if removes {
+            self.launcher.remove_last(lingering.cgroup.as_ref());
+        }
         drop(lingering.network);
         // A service manager may know this as the main process, so it exits with the program's code.
         record.code
@@ -211,9 +217,10 @@ impl<'a> Life<'a> {
             // helper's end: closing its tap device takes the kernel some 20 ms.
             if !self.server.parts.rule.is_active() {
                 self.launcher.close_doors();
-                lingering = Lingering { network: network.free_ports().then_some(network), mounts };
+                lingering = Lingering { network: network.free_ports().then_some(network), mounts, cgroup: None };
             }
-            oom_killed = self.launcher.clean_up(&init, cgroup.as_ref());
+            let cleaned_up = self.launcher.clean_up(&init, cgroup, REMOVAL_TIMEOUT);
+            (oom_killed, lingering.cgroup) = (cleaned_up.oom_killed, cleaned_up.busy);
         }
         let error = self.server.parts.health.cause().unwrap_or_default().to_owned();
         (ExitRecord { code: ended.code(), at: now(), oom_killed, error, ..ExitRecord::default() }, lingering)

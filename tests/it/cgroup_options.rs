@@ -102,6 +102,26 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
 }
 
 #[test]
+fn a_cgroup_is_removed_although_its_last_process_ends_late() {
+    only!(Root);
+    let Some(_) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    lab.payload();
+    let words = ["run", "-d", "--rm", "--name=c", "--network=none", "payload", "/payload", "hang"];
+    let id = lab.rc(words).run().text();
+    let group = lab.group(id.trim()).expect("a cgroup");
+    // A process of the host: the end of the container's PID namespace does not end it, as a busy disk delays that.
+    let mut late = std::process::Command::new("sleep").arg("60").spawn().expect("a process");
+    fs::write(group.join("cgroup.procs"), late.id().to_string()).expect("root can move it");
+    lab.rc(["kill", "c"]).run().succeeds();
+    wait::until("the end of the records", || (!lab.container(id.trim()).exists()).then_some(()));
+    assert!(group.exists());
+    late.kill().expect("it runs");
+    late.wait().expect("it ends");
+    wait::until("the end of the cgroup", || (!group.exists()).then_some(()));
+}
+
+#[test]
 fn a_slice_is_an_error_without_a_service_manager() {
     let lab = Lab::new();
     lab.payload();
