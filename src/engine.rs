@@ -7,6 +7,7 @@
 
 mod archive;
 mod build;
+mod builders;
 mod cache;
 mod cdi;
 mod changes;
@@ -71,6 +72,7 @@ pub(crate) use build::{
     Failed as BuildFailed, InheritedLabels, Made, Outcome, Squash as BuildSquash, StepTitle, Stream,
     explain as explain_build, make as build,
 };
+pub(crate) use builders::{builder, builders, create_builder, remove_builder, use_builder};
 pub(crate) use cache::{Bounds as CacheBounds, Cache as PrunedCache, Cached, build_cache, cache_bytes};
 pub(crate) use changes::{Change, ChangeKind, Commit, LeftOut, changes_of_any, commit, export, image_changes};
 pub(crate) use check::{Check, check};
@@ -93,7 +95,7 @@ pub(crate) use login::{check_login, login, logout, logout_all, server, stored_lo
 pub(crate) use look::{Log, log, namespaces, processes, usage, usage_of};
 pub(crate) use manifests::{
     Add as AddToList, Described, Marks, add_to_list, annotate as annotate_list, create_list, described_list, find_list,
-    push_list, remote_document, remove_from_list, remove_list,
+    push_list, remote_configurations, remote_document, remote_image, remove_from_list, remove_list,
 };
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;

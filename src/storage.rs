@@ -23,6 +23,7 @@
 
 mod audit;
 mod blob;
+mod builders;
 mod cache_mounts;
 pub(crate) mod changes;
 mod compress;

@@ -13,6 +13,7 @@
 //! | the selection of rows | [`filter`] |
 //! | mistakes in a Dockerfile, and what it offers | [`dockerfile`] |
 //! | steps of a build | `build_step` |
+//! | what a registry has, for `imagetools` | [`remote_image`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
 mod build_step;
@@ -36,6 +37,7 @@ mod listed;
 mod network;
 mod pod;
 mod ps;
+pub(crate) mod remote_image;
 mod search;
 mod secret;
 mod shape;

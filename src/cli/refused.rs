@@ -3,10 +3,12 @@
 /// The options, without those of commands that rc does not have. A reason fits wherever the option is.
 const REASONS: &[(&str, &str)] = &[
     ("--all-platforms", "name each: `--platform A,B`"),
+    ("--append", "the builder has one node: this host"),
     ("--attachable", "containers can join every network"),
     ("--attest", "rc makes no attestations"),
     ("--aux-address", "leave the address out of `--ip-range`"),
     ("--build-cache", "use `rc builder prune`"),
+    ("--buildkitd-config", "rc reads no configuration of BuildKit: registries are in registries.conf(5)"),
     ("--cdi-spec-dir", "put the file into ~/.config/cdi, where rc looks for it"),
     ("--cgroup-manager", "rc finds out itself whether a service manager or the cgroup it is in can limit a container"),
     ("--compat-volumes", "what a step writes into a VOLUME stays, as with docker"),
@@ -35,6 +37,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--ipam-opt", "rc gives addresses itself"),
     ("--kernel-memory", "the kernel does not have that limit any more"),
     ("--layer-label", "rc keeps no image for each step: label the image with `--label`"),
+    ("--leave", "the builder has one node: this host"),
     ("--link", "use `--add-host NAME:IP`"),
     ("--link-local-ip", "only IPv6 has link-local addresses, which the kernel gives"),
     ("--logsplit", "build for one platform at a time, each with a `--logfile`"),
@@ -42,6 +45,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--namespace", "each user has one store: choose it with `--root`"),
     ("--network-cmd-path", "name the program in rc.toml, `[helpers]`"),
     ("--network-config-dir", "networks are in the store"),
+    ("--node", "the builder has one node: this host"),
     ("--noout", "write `>/dev/null`"),
     ("--os-feature", "rc builds for Linux"),
     ("--os-version", "rc builds for Linux"),
@@ -98,6 +102,11 @@ pub(super) fn reason(option: &str) -> Option<&'static str> {
 /// Commands of docker's and podman's that rc does not have, and will not. The first words decide.
 const COMMANDS: &[(&str, &str)] = &[
     ("auto-update", "pull the image, and restart the unit: `rc pull IMAGE && systemctl --user restart UNIT`"),
+    ("buildx bake", "build each target: `rc build`"),
+    ("buildx debug", "`rc build --on-error=shell` opens a shell in a step that fails"),
+    ("buildx dial-stdio", "rc has no daemon"),
+    ("buildx history", "`rc build --metadata-file FILE` writes what a build has done"),
+    ("buildx policy", "rc reads no policies of builds"),
     ("checkpoint", "only root may checkpoint a process (CRIU)"),
     ("container clone", "create another: `rc inspect CONTAINER` has its CreateCommand; `rc pod clone` copies a pod"),
     ("container checkpoint", "only root may checkpoint a process (CRIU)"),

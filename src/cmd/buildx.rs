@@ -1,13 +1,16 @@
-//! `rc buildx …`: those of its commands that have no name elsewhere. There is one builder, `default`.
+//! `rc buildx …`: those of its commands that have no name elsewhere. There is one builder, `default`, to which scripts
+//! may give further names.
 
+pub(crate) mod choose;
+pub(crate) mod create;
+pub(crate) mod imagetools;
 pub(crate) mod inspect;
 pub(crate) mod ls;
+pub(crate) mod rm;
+pub(crate) mod stop;
 pub(crate) mod version;
 
 use crate::registry::Platform;
-
-/// The name of the only builder.
-const NAME: &str = "default";
 
 /// What it builds for.
 fn platform() -> String {

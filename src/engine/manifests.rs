@@ -1,10 +1,12 @@
 //! Lists of images for several platforms.
 
 mod described;
+mod tools;
 
 use std::collections::BTreeMap;
 
 pub(crate) use described::{Described, described_list};
+pub(crate) use tools::{remote_configurations, remote_image};
 
 use super::context::Context;
 use super::observer::Observer;
@@ -263,6 +265,11 @@ fn remote_members(context: &Context, typed: &str, how: &Add) -> Result<Vec<Descr
             Ok(whole.manifests.into_iter().filter(|member| member.digest == chosen.digest).collect())
         }
     }
+}
+
+/// What a registry has cannot be read.
+fn unreadable(typed: &str, reason: &str) -> Report {
+    Report::new(ReportKind::Damaged, format!("`{}`: {reason}", typed.escape_debug()))
 }
 
 /// Asks the registry of a name.

@@ -331,3 +331,71 @@ fn docker_s_builder_is_there_under_its_names() {
     write(&lab, "Dockerfile", "FROM localhost/base\nRUN true\n");
     lab.rc(["buildx", "b", "-q"]).arg(lab.work("context")).run().exits(0).stdout();
 }
+
+#[test]
+fn scripts_give_the_builder_names_and_take_them_away() {
+    let lab = lab(&[("Dockerfile", "FROM localhost/base\nRUN true\n")]);
+    let buildx = |words: &[&str]| lab.rc(["buildx"]).args(words).run();
+    let typed = ["create", "--name", "ci", "--use", "--bootstrap", "--driver", "docker-container"];
+    let options = ["--driver-opt", "network=host,image=moby/buildkit:latest", "--platform", "linux/amd64,linux/arm64"];
+    let flags = ["--buildkitd-flags", "--allow-insecure-entitlement security.insecure"];
+    buildx(&[&typed[..], &options, &flags].concat()).prints("ci\n");
+    buildx(&["create"]).prints("builder-1\n");
+    assert!(buildx(&["create", "--name", "ci"]).exits(125).stderr().contains("there is a builder `ci`"));
+    let names = || {
+        let listed = buildx(&["ls"]).exits(0).stdout();
+        let first = listed.lines().skip(1).filter(|line| !line.starts_with(' '));
+        first.map(|line| line.split_whitespace().next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["default", "builder-1", "ci*"]);
+    assert!(buildx(&["inspect", "--bootstrap"]).exits(0).stdout().starts_with("Name:     ci\n"));
+    build(&lab, &["-q", "--builder", "ci"]).exits(0).stdout();
+    let refused = build(&lab, &["--builder", "other"]).exits(125).stderr();
+    assert!(refused.contains("no such builder: `other`") && refused.contains("one builder, `default`"), "{refused}");
+    buildx(&["use", "--default", "builder-1"]).prints("");
+    buildx(&["stop", "ci"]).prints("");
+    assert!(buildx(&["rm", "-f"]).exits(0).stderr().contains("builder-1 removed"));
+    assert_eq!(names(), ["default*", "ci"]);
+    buildx(&["rm", "--all-inactive", "--keep-state"]).exits(0).stderr();
+    assert_eq!(names(), ["default*"]);
+    for (words, message) in [
+        (&["rm", "default"][..], "cannot be removed"),
+        (&["use", "ci"], "no such builder"),
+        (&["create", "--driver", "kubernetes"], "`--driver kubernetes`: rc builds on this host alone"),
+        (&["create", "tcp://host:1234"], "on this host alone"),
+        (&["create", "--driver-opt", "memory=1g"], "`--driver-opt memory=1g`"),
+        (&["create", "--buildkitd-flags", "--debug"], "`--buildkitd-flags`: rc has no daemon with `--debug`"),
+        (&["create", "--append", "--name", "x"], "one node"),
+        (&["bake"], "build each target"),
+    ] {
+        let refused = buildx(words).exits(125).stderr();
+        assert!(refused.contains(message), "{words:?}: {refused}");
+    }
+}
+
+#[test]
+fn what_a_registry_has_is_shown_as_imagetools_show_it() {
+    require!(program "docker-registry");
+    let lab = lab(&[("Dockerfile", "FROM localhost/base\nENV A=b\n")]);
+    let registry = Registry::empty(&lab);
+    let (name, list) = (registry.image("made:1"), registry.image("made:all"));
+    lab.rc(["build", "-q", "--push", "-t", &name]).arg(lab.work("context")).run().exits(0).stdout();
+    lab.rc(["manifest", "create", &list, &format!("docker://{name}")]).run().exits(0).stdout();
+    lab.rc(["manifest", "push", &list]).run().exits(0).stdout();
+    let tools = |words: &[&str]| lab.rc(["buildx", "imagetools", "inspect"]).args(words).run();
+    let raw = tools(&["--raw", &name]).exits(0).stdout;
+    let digest = format!("sha256:{}", crate::support::image::hex(&raw));
+    tools(&[&name, "--format", "{{.Manifest.Digest}}"]).prints(format!("{digest}\n"));
+    let manifest = tools(&["--format", "{{json .Manifest}}", &name]).json();
+    assert_eq!((&manifest["digest"], &manifest["size"]), (&digest.clone().into(), &raw.len().into()));
+    let env = tools(&["--format", "{{json .Image.Config.Env}}", &name]).exits(0).stdout();
+    assert!(env.contains("A=b"), "{env}");
+    let shown = tools(&[&list]).exits(0).stdout();
+    let member = format!("\n\nManifests:\n  Name:      {list}@{digest}\n");
+    assert!(shown.starts_with(&format!("Name:      {list}\n")) && shown.contains(&member), "{shown}");
+    let each = "{{range .Manifest.Manifests}}{{.Digest}}{{end}} {{range $p, $i := .Image}}{{$i.os}}{{end}}";
+    tools(&[&list, "--format", each]).prints(format!("{digest} linux\n"));
+    let refused = lab.rc(["buildx", "imagetools", "create", "-t", "x", &name]).run().exits(125).stderr();
+    assert!(refused.contains("rc manifest create"), "{refused}");
+    registry.stop();
+}

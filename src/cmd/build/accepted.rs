@@ -1,11 +1,13 @@
 //! Options whose promise always holds, and those that only ask for nothing.
 
+use crate::cmd::Ctx;
+use crate::engine;
 use crate::error::Error;
 
 /// Options of docker and podman that change nothing here.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct AcceptedArgs {
-    /// Name the builder: default (accepted for compatibility: rc has no other)
+    /// Name the builder: default, or a name that `buildx create` has given it
     #[arg(long, value_name = "NAME")]
     builder: Option<String>,
     /// Compress the context (accepted for compatibility: rc does not send it anywhere)
@@ -54,7 +56,10 @@ pub(super) struct AcceptedArgs {
 
 impl AcceptedArgs {
     /// Refuses what rc cannot do, and says what has no effect.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self, ctx: &Ctx) -> Result<(), Error> {
+        if self.builder.is_some() {
+            engine::builder(&ctx.engine, self.builder.as_deref())?;
+        }
         for (name, value) in [("--provenance", &self.provenance), ("--sbom", &self.sbom)] {
             if value.as_ref().is_some_and(|value| !matches!(value.as_str(), "false" | "none" | "disabled=true")) {
                 return Err(
@@ -84,19 +89,10 @@ impl AcceptedArgs {
             return Err(error.with_hint("give files other owners: `COPY --chown`, `RUN chown`"));
         }
         match self.isolation.as_deref() {
-            None | Some("" | "default" | "oci" | "rootless") => {}
+            None | Some("" | "default" | "oci" | "rootless") => Ok(()),
             Some(other) => {
                 let error = Error::new(format!("`--isolation {}`: rc confines all steps", other.escape_debug()));
-                return Err(
-                    error.with_hint("for one that needs more: RUN --security=insecure, --allow security.insecure")
-                );
-            }
-        }
-        match self.builder.as_deref() {
-            None | Some("" | "default") => Ok(()),
-            Some(other) => {
-                let error = Error::new(format!("there is no builder `{}`", other.escape_debug()));
-                Err(error.with_hint("rc has one builder, `default`"))
+                Err(error.with_hint("for one that needs more: RUN --security=insecure, --allow security.insecure"))
             }
         }
     }

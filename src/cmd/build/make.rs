@@ -21,7 +21,7 @@ use crate::view::dockerfile as view;
 
 /// Builds, and prints the image's ID; with `--explain`, prints what the cache has.
 pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error> {
-    args.accepted.check()?;
+    args.accepted.check(ctx)?;
     let mut names = args.result.names();
     let mut outputs = args.output.read(&names, args.result.manifest(), &args.transfer)?;
     args.result.check(&outputs)?;

@@ -1,7 +1,8 @@
 //! `rc buildx inspect`.
 
-use super::{NAME, platform};
+use super::platform;
 use crate::cmd::Ctx;
+use crate::engine;
 use crate::error::{Error, Exit};
 use crate::ui;
 
@@ -11,24 +12,23 @@ pub(crate) struct Args {
     /// Start the builder (accepted for compatibility: there is nothing to start)
     #[arg(long)]
     bootstrap: bool,
-    /// The builder: default
+    /// A name of the builder (default: the one in use)
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
 
 /// Runs the command.
-pub(crate) fn run(_ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    if let Some(name) = args.name.as_deref().filter(|name| *name != NAME) {
-        let error = Error::new(format!("no such builder: `{}`", name.escape_debug()));
-        return Err(error.with_hint(format!("rc has one builder, `{NAME}`")));
-    }
+pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let name = engine::builder(&ctx.engine, args.name.as_deref())?;
     let mut out = ui::out();
-    for (key, value) in [("Name:", NAME), ("Driver:", "rc")] {
+    for (key, value) in [("Name:", name.as_str()), ("Driver:", "rc")] {
         out.line(format_args!("{key:<10}{value}"))?;
     }
     out.line("")?;
     out.line("Nodes:")?;
-    for (key, value) in [("Name:", NAME), ("Endpoint:", NAME), ("Status:", "running"), ("Platforms:", &platform())] {
+    let platform = platform();
+    let node = [("Name:", name.as_str()), ("Endpoint:", "default"), ("Status:", "running"), ("Platforms:", &platform)];
+    for (key, value) in node {
         out.line(format_args!("{key:<11}{value}"))?;
     }
     out.finish()?;
