@@ -1,6 +1,6 @@
 //! The table of commands and of their groups, and how a command is found in it.
 
-use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use super::definition;
 use crate::cmd::{self, Ctx};
@@ -273,11 +273,14 @@ impl Entry {
 
     fn command_as(&self, name: &'static str, aliases: &'static [&'static str]) -> Command {
         // Lists options alphabetically, as podman does; by default clap lists one group after the other.
-        let command = Command::new(name)
-            .next_display_order(None)
-            .visible_aliases(aliases)
-            .hide(HIDDEN.contains(&self.name))
-            .disable_help_flag(WITHOUT_SHORT_HELP.contains(&self.name));
+        let command =
+            Command::new(name).next_display_order(None).visible_aliases(aliases).hide(HIDDEN.contains(&self.name));
+        let command = if WITHOUT_SHORT_HELP.contains(&self.name) {
+            let help = Arg::new("help").long("help").action(ArgAction::Help).help("Print help");
+            command.disable_help_flag(true).arg(help)
+        } else {
+            command
+        };
         cmd::args::with_values((self.define)(command))
     }
 

@@ -15,6 +15,11 @@ fn name_of(line: &[&str]) -> Option<String> {
 #[test]
 fn the_definition_is_sound_and_what_was_typed_is_found_in_it() {
     definition().debug_assert();
+    for line in ["", "ps", "run", "create", "container create", "exec", "pod create", "pod clone", "network", "build"] {
+        let words = ["rc"].into_iter().chain(line.split_whitespace()).chain(["--help"]);
+        let shown = definition().try_get_matches_from(words).expect_err("its help");
+        assert_eq!(shown.kind(), ErrorKind::DisplayHelp, "{line}");
+    }
     for (line, name) in [
         (&["rc", "ps"][..], Some("ps")),
         (&["rc", "ls", "-a"], Some("ps")),

@@ -18,9 +18,6 @@ pub(crate) struct ProcessArgs {
     /// Read in a file of environment variables
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Vec<PathBuf>,
-    /// Print help
-    #[arg(long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
     /// Make STDIN available to the contained process
     #[arg(short, long)]
     pub(crate) interactive: bool,

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::plan::Sdnotify;
 use crate::view::sample;
@@ -6,8 +8,11 @@ fn names(value: &Value) -> Vec<&str> {
     value.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
+/// What the container has below its own files.
+static BELOW: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["/l/1/fs", "/l/2/fs"].map(PathBuf::from));
+
 fn place() -> Place<'static> {
-    Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes"), below: &[] }
+    Place { directory: Path::new("/rc/containers/5eac"), volumes: Path::new("/rc/volumes"), below: &*BELOW }
 }
 
 fn inspected(status: Status) -> Value {
