@@ -1,14 +1,15 @@
 //! Starts that fail: what exists keeps the reason until its next start, for `inspect` and `why`.
 
 use super::{Container, Error, lock};
-use crate::monitor::{ContainerDir, Status};
+use crate::monitor::{ContainerDir, Run, Status};
 use crate::types::Name;
 
 /// How many characters of a reason are kept.
 const LIMIT: usize = 1000;
 
-/// Keeps why a start has failed, if the container is there, and does not run because somebody else has started it.
-pub(super) fn keep(directory: &ContainerDir, name: &Name, error: &Error) {
+/// Keeps why a start has failed, if the container is there and `last`, its last run before this start, still is its
+/// last: a later one is somebody else's, whose reasons count.
+pub(super) fn keep(directory: &ContainerDir, name: &Name, last: &Run, error: &Error) {
     if matches!(error, Error::Interrupted(_)) {
         return;
     }
@@ -18,7 +19,9 @@ pub(super) fn keep(directory: &ContainerDir, name: &Name, error: &Error) {
     if !Container::read(directory.clone()).is_ok_and(is_idle) {
         return;
     }
-    if let Ok(mut state) = directory.state() {
+    if let Ok(mut state) = directory.state()
+        && state.run == last.0
+    {
         state.start_error = error.to_string().chars().take(LIMIT).collect();
         // If that fails, the caller tells the reason all the same.
         drop(directory.write_state(&state));

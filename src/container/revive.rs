@@ -6,7 +6,7 @@ use super::front_end::{Attach, FrontEnd};
 use super::manager::Manager;
 use super::start::{Environment, Origin, Trees, start};
 use super::wait::wait_for_start;
-use super::{Error, empty, find};
+use super::{Container, Error, empty, find};
 use crate::monitor::{ContainerDir, MemberOf, Revive, Run, Status};
 use crate::net;
 use crate::plan::ContainerConfig;
@@ -63,10 +63,8 @@ pub(crate) fn root_of_pod(store: &Store) -> Result<Layers, Error> {
 impl Reviver {
     fn try_to(&self) -> Result<bool, Error> {
         loop {
-            let pod = match find::find_any(&self.store, self.pod.as_str()) {
-                Err(Error::NotFound(_)) => return Ok(false),
-                other => wait_for_start(other?)?,
-            };
+            let Some(pod) = self.find()? else { return Ok(false) };
+            let last = pod.state.run;
             if pod.is_running() {
                 return Ok(true);
             }
@@ -87,10 +85,19 @@ impl Reviver {
             let alone = FrontEnd { attach: Attach::No, descriptors: [None; 3], size: None, take_signals: None };
             let root = Trees::of_root(root_of_pod(&self.store)?);
             match start(&environment, Origin::Existing(Box::new(pod)), root, alone) {
+                Ok(_) => return Ok(true),
                 // Another member was faster.
-                Err(Error::Busy { .. } | Error::State { .. } | Error::StartedMeanwhile(_)) => {}
-                started => return started.map(|_| true),
+                Err(_) if self.find()?.is_none_or(|now| now.is_running() || now.state.run != last) => {}
+                Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// The pod, once nobody is starting it; `None` if it was removed.
+    fn find(&self) -> Result<Option<Container>, Error> {
+        match find::find_any(&self.store, self.pod.as_str()) {
+            Err(Error::NotFound(_)) => Ok(None),
+            other => wait_for_start(other?).map(Some),
         }
     }
 }

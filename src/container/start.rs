@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::create::Creation;
+use super::create::{Creation, never_started};
 use super::first_word::await_start;
 use super::front_end::{Attach, FrontEnd};
 use super::manager::Manager;
@@ -14,7 +14,7 @@ use super::session::{Session, Terminal, Unread};
 use super::step::Step;
 use super::streams::{self, StartStreams};
 use super::{Container, Error, adopt, empty, failed_start, secrets, volumes};
-use crate::monitor::{self, ContainerDir, MemberOf, Owner, SecretVariables, Start, State, Status};
+use crate::monitor::{self, ContainerDir, MemberOf, Owner, Run, SecretVariables, Start, State, Status};
 use crate::net;
 use crate::plan::{self, ContainerConfig, HostFacts};
 use crate::runtime::cgroup;
@@ -102,13 +102,13 @@ pub(crate) fn start(
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Error> {
     let existing = match &origin {
-        Origin::New(creation) => Some((creation.directory(), creation.config.name.clone())),
-        Origin::Existing(container) => Some((container.directory.clone(), container.config.name.clone())),
+        Origin::New(creation) => Some((creation.directory(), creation.config.name.clone(), never_started().run)),
+        Origin::Existing(old) => Some((old.directory.clone(), old.config.name.clone(), old.state.run)),
         Origin::Step(_) => None,
     };
     let started = try_to_start(environment, origin, trees, front_end);
-    if let (Err(error), Some((directory, name))) = (&started, existing) {
-        failed_start::keep(&directory, &name, error);
+    if let (Err(error), Some((directory, name, last))) = (&started, existing) {
+        failed_start::keep(&directory, &name, &Run(last), error);
     }
     started
 }

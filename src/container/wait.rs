@@ -21,7 +21,8 @@ use crate::sys::process;
 /// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
 const NO_CODE: i32 = -1;
 
-/// How soon a wait for the start of another process notices that the starting monitor was killed.
+/// How soon a wait for the start of another process looks again, in case that the directory cannot be watched, or the
+/// lock has another holder by now.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a command waits for.
@@ -58,15 +59,27 @@ pub(crate) struct Waiting {
 }
 
 /// Waits while another process starts the container, and returns it as it is then. A pod that is being stopped is
-/// awaited, too: who needs it starts it again.
+/// awaited, too: who needs it starts it again. So is what a monitor has not recorded yet: that the program has ended,
+/// or, right after another monitor was killed, that the program is being started again.
 pub(crate) fn wait_for_start(mut container: Container) -> Result<Container, Error> {
     let is_pod = container.config.sandbox.is_some();
-    while container.status == Status::Starting || container.status == Status::Stopping && is_pod {
-        let next = [Status::Created, Status::Running, Status::Exited].map(Condition::Status);
-        wait_for_state(&container, &next, LOOK_AGAIN)?;
-        container = Container::read(container.directory)?;
+    let changes = |container: &Container| {
+        let is_stopping = container.status == Status::Stopping && is_pod;
+        container.status == Status::Starting || is_stopping || container.has_lost_its_program()
+    };
+    if !changes(&container) {
+        return Ok(container);
     }
-    Ok(container)
+    // Before the record is read, so that no change of it is missed.
+    let watch = watch(&container.directory).ok();
+    loop {
+        container = Container::read(container.directory)?;
+        if !changes(&container) {
+            return Ok(container);
+        }
+        let monitor = container.monitor.and_then(|pid| process::open_pidfd(pid).ok());
+        sleep(watch.as_ref(), monitor.as_ref(), LOOK_AGAIN)?;
+    }
 }
 
 /// Begins to wait until one of these is true of the container; none is as `exited`.
@@ -147,7 +160,7 @@ fn wait_for_state(container: &Container, states: &[Condition], interval: Duratio
             // Its health does not change any more.
             return Err(now.cannot("wait for the health of"));
         }
-        sleep(watch.as_ref(), interval)?;
+        sleep(watch.as_ref(), None, interval)?;
     }
 }
 
@@ -159,9 +172,11 @@ fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
     Ok(watch)
 }
 
-/// Returns when the directory has changed, or after `interval`, and consumes the changes.
-fn sleep(watch: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
-    let mut set: Vec<_> = watch.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
+/// Returns when the directory has changed, when the process of a pidfd has ended, or after `interval`, and consumes the
+/// changes.
+fn sleep(watch: Option<&OwnedFd>, process: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
+    let awaited = watch.iter().chain(process.iter());
+    let mut set: Vec<_> = awaited.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
     let interval = Timespec::try_from(interval).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
     match poll(&mut set, Some(&interval)) {
         Ok(_) | Err(Errno::INTR) => {}

@@ -1,8 +1,6 @@
 //! Starting containers after those that they need: whose namespaces they have (a pod's, too), or that `--requires`
 //! names.
 
-use std::time::{Duration, Instant};
-
 use super::context::Context;
 use super::happened;
 use super::image;
@@ -16,10 +14,6 @@ pub(super) const ALONE: FrontEnd<'static> =
 
 /// How many containers may need each other in a row; only a damaged record has more.
 const DEEPEST: u32 = 64;
-
-/// How long a monitor may take to record what it has seen: that the program has ended, or, if it has just begun after
-/// another one was killed, that it starts the program again.
-const UNRECORDED: Duration = Duration::from_secs(2);
 
 /// Starts the containers that one of this configuration needs, unless they run, and first those that they need. No
 /// front end is attached to them.
@@ -44,13 +38,8 @@ fn start_until_it_runs(context: &Context, name: &Name, id: &ContainerId, depth: 
             Report::new(ReportKind::Conflict, message)
         })
     };
-    let began = Instant::now();
     loop {
         let needed = container::wait_for_start(find()?)?;
-        if needed.has_lost_its_program() && began.elapsed() < UNRECORDED {
-            std::thread::sleep(Duration::from_millis(1));
-            continue;
-        }
         if needed.is_running() {
             return Ok(());
         }
