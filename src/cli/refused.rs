@@ -6,7 +6,6 @@ const REASONS: &[(&str, &str)] = &[
     ("--append", "the builder has one node: this host"),
     ("--attachable", "containers can join every network"),
     ("--attest", "rc makes no attestations"),
-    ("--aux-address", "leave the address out of `--ip-range`"),
     ("--build-cache", "use `rc builder prune`"),
     ("--buildkitd-config", "rc reads no configuration of BuildKit: registries are in registries.conf(5)"),
     ("--cdi-spec-dir", "put the file into ~/.config/cdi, where rc looks for it"),

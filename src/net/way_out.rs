@@ -256,7 +256,7 @@ mod tests {
     use crate::types::Subnet;
 
     fn record(subnets: &[&str]) -> NetworkRecord {
-        let subnet = |text: &&str| Subnet { subnet: text.parse().expect("a subnet"), gateway: None, lease_range: None };
+        let subnet = |text: &&str| Subnet::whole(text.parse().expect("a subnet"));
         NetworkRecord { subnets: subnets.iter().map(subnet).collect(), ..NetworkRecord::default_network() }
     }
 

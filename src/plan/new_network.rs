@@ -1,5 +1,6 @@
 //! A network that is to be created: what was asked for, and the record that becomes of it. Pure.
 
+mod kept;
 mod options;
 mod subnets;
 #[cfg(test)]
@@ -26,6 +27,8 @@ pub(crate) struct NetworkRequest {
     pub(crate) gateways: Vec<String>,
     /// `--ip-range`, of the subnets in their order: a prefix, or `FIRST-LAST`.
     pub(crate) ranges: Vec<String>,
+    /// `--aux-address`: `NAME=IP`.
+    pub(crate) aux_addresses: Vec<String>,
     /// `--ipv4`: false without an IPv4 subnet.
     pub(crate) ipv4: Option<bool>,
     /// `--ipv6`.
@@ -75,10 +78,11 @@ pub(crate) fn new_network(request: &NetworkRequest, facts: NetworkFacts<'_>) -> 
     let has_addresses = has_addresses(request)?;
     let dns_enabled = has_addresses && !request.disable_dns;
     let network_dns_servers = dns_servers(request, dns_enabled)?;
-    let subnets = match has_addresses {
+    let mut subnets = match has_addresses {
         true => subnets::subnets(request, facts, dns_enabled)?,
         false => Vec::new(),
     };
+    kept::keep(&request.aux_addresses, &mut subnets)?;
     let options::Read { options, interface } = options::read(&request.options)?;
     let network_interface = interface_name(request.interface.as_deref().or(interface.as_deref()), facts)?;
     let mut record = NetworkRecord {

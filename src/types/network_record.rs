@@ -64,6 +64,9 @@ pub(crate) struct Subnet {
     /// The part of it from which members get addresses that they did not ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease_range: Option<LeaseRange>,
+    /// Addresses of it that no member gets, by what they are for: docker's auxiliary addresses, which podman lacks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) aux_addresses: BTreeMap<Name, IpAddr>,
 }
 
 /// A part of a subnet, both ends included; an absent end is the subnet's.
@@ -100,7 +103,7 @@ impl NetworkRecord {
             driver: "bridge".to_owned(),
             network_interface: "podman0".to_owned(),
             created: "2026-01-01T00:00:00Z".to_owned(),
-            subnets: vec![Subnet { subnet, gateway: Some(at(1).into()), lease_range: None }],
+            subnets: vec![Subnet { gateway: Some(at(1).into()), ..Subnet::whole(subnet) }],
             routes: Vec::new(),
             ipv6_enabled: false,
             internal: false,
@@ -127,6 +130,9 @@ impl NetworkRecord {
             };
             if subnet.gateway == Some(*address) {
                 return refuse(format!("cannot be a container's: it is the gateway of the network `{name}`"));
+            }
+            if let Some((aux, _)) = subnet.aux_addresses.iter().find(|(_, ip)| **ip == *address) {
+                return refuse(format!("cannot be a container's: the network `{name}` keeps it for `{aux}`"));
             }
             if !subnet.is_for_members(*address) {
                 return refuse(format!("cannot be a container's: it means the network `{name}`, or all in it"));
@@ -176,13 +182,19 @@ impl NetworkRecord {
 }
 
 impl Subnet {
+    /// All of a range, without a bridge.
+    pub(crate) fn whole(subnet: IpNet) -> Self {
+        Self { subnet, gateway: None, lease_range: None, aux_addresses: BTreeMap::new() }
+    }
+
     /// The first and the last address that members get without asking for them.
     pub(crate) fn range(&self) -> (IpAddr, IpAddr) {
         let part = self.lease_range.unwrap_or(LeaseRange { start_ip: None, end_ip: None });
         (part.start_ip.unwrap_or(self.subnet.network()), part.end_ip.unwrap_or(self.subnet.broadcast()))
     }
 
-    /// Whether a member can have this address of it: not the bridge's, nor one that means the network or all in it.
+    /// Whether a member can have this address of it: not the bridge's, nor one that is kept for something else, or that
+    /// means the network or all in it.
     pub(crate) fn is_for_members(&self, address: IpAddr) -> bool {
         // IPv6 has no broadcast; the first address is that of all its routers (RFC 4291, 2.6.1).
         let is_broadcast = self.subnet.addr().is_ipv4() && address == self.subnet.broadcast();
@@ -190,6 +202,7 @@ impl Subnet {
             && Some(address) != self.gateway
             && address != self.subnet.network()
             && !is_broadcast
+            && !self.aux_addresses.values().any(|aux| *aux == address)
     }
 }
 
@@ -203,7 +216,7 @@ mod tests {
         let text = r#"{"name":"app","id":"c0","driver":"bridge","network_interface":"podman1",
             "created":"2026-01-02T03:04:05.678901234+01:00",
             "subnets":[{"subnet":"10.89.0.0/24","gateway":"10.89.0.1",
-            "lease_range":{"start_ip":"10.89.0.8","end_ip":"10.89.0.15"}},
+            "lease_range":{"start_ip":"10.89.0.8","end_ip":"10.89.0.15"},"aux_addresses":{"nas":"10.89.0.9"}},
             {"subnet":"fd00:1::/64","gateway":"fd00:1::1"}],
             "routes":[{"destination":"10.1.0.0/16","gateway":"10.89.0.2","metric":7}],"ipv6_enabled":true,
             "internal":false,"dns_enabled":true,"network_dns_servers":["10.0.0.1"],"labels":{"a":"b"},
@@ -221,6 +234,7 @@ mod tests {
             (v4, "10.89.0.0", false),
             (v4, "10.89.0.1", false),
             (v4, "10.89.0.2", true),
+            (v4, "10.89.0.9", false),
             (v4, "10.89.0.255", false),
             (v4, "10.89.1.2", false),
             (v6, "fd00:1::", false),

@@ -61,6 +61,8 @@ impl NetworkRow<'_> {
             let mut config = super::inspect::object(json!({ "Subnet": subnet.subnet }));
             config.extend(range(subnet).map(|range| ("IPRange".to_owned(), json!(range))));
             config.extend(subnet.gateway.map(|gateway| ("Gateway".to_owned(), json!(gateway))));
+            let aux = Some(&subnet.aux_addresses).filter(|aux| !aux.is_empty());
+            config.extend(aux.map(|aux| ("AuxiliaryAddresses".to_owned(), json!(aux))));
             Value::Object(config)
         });
         json!({

@@ -84,7 +84,8 @@ fn addresses_go_round_and_a_full_network_says_who_has_them() {
 
 #[test]
 fn what_was_asked_for_is_given_and_shown() {
-    let lab = lab(&["--subnet", "10.212.3.0/24", "--subnet", "fd12:3::/64", "--ip-range", "10.212.3.64/26"]);
+    let subnets = ["--subnet", "10.212.3.0/24", "--subnet", "fd12:3::/64", "--ip-range", "10.212.3.64/26"];
+    let lab = lab(&[&subnets[..], &["--aux-address", "nas=10.212.3.65", "--aux-address", "tv=fd12:3::a"]].concat());
     let words = "--network app --ip 10.212.3.9 --ip6 fd12:3::9 --mac-address 02:42:00:00:00:07 --network-alias db";
     start(&lab, "one", &words.split(' ').collect::<Vec<_>>()).succeeds();
     lab.ready("one");
@@ -108,7 +109,10 @@ fn what_was_asked_for_is_given_and_shown() {
     // Who asks for nothing gets an address of the range, and a MAC address that belongs to it.
     start(&lab, "two", &["--network", "app"]).succeeds();
     let two = endpoint(&lab, "two");
-    assert_eq!((&two["IPAddress"], &two["MacAddress"]), (&json!("10.212.3.65"), &json!("02:42:0a:d4:03:41")));
+    assert_eq!((&two["IPAddress"], &two["MacAddress"]), (&json!("10.212.3.66"), &json!("02:42:0a:d4:03:42")));
+    assert_eq!(two["GlobalIPv6Address"], "fd12:3::b");
+    let kept = start(&lab, "three", &["--network", "app", "--ip", "10.212.3.65"]).exits(125);
+    assert!(kept.stderr().contains("cannot be a container's: the network `app` keeps it for `nas`"), "{kept}");
     for address in ["10.212.3.9:7", "[fd12:3::9]:7"] {
         lab.rc(["exec", "two", "/payload", "ask", "tcp", address, "hello"]).run().prints("hello\n");
     }

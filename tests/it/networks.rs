@@ -123,7 +123,8 @@ fn what_is_missing_in_use_or_wrong_has_the_code_and_the_words_of_podman() {
         ("network create --subnet 10.211.8.128/25 x", 125, "the network `used` has 10.211.8.0/24"),
         ("network create --subnet 127.0.0.0/8 x", 125, "no container can have such addresses"),
         ("network create -d macvlan x", 125, "only root can lend"),
-        ("network create --aux-address a=1.1.1.1 x", 125, "has no option `--aux-address`"),
+        ("network create --aux-address a=1.1.1.1 x", 125, "it is in no subnet of the network"),
+        ("network create --ingress x", 125, "has no option `--ingress`"),
         ("network create ../x", 125, "must match"),
         ("network ls --filter ghost=1", 125, "unknown filter"),
         ("network ls --format {{.Ghost}}", 125, "no such field"),
@@ -209,13 +210,18 @@ fn docker_s_words_and_shapes_are_there_under_its_name() {
         "10.211.9.0/24",
         "--ip-range",
         "10.211.9.128/25",
+        "--aux-address",
+        "nas=10.211.9.9",
         "app",
     ])
     .succeeds();
     let object = docker(&["network", "inspect", "app"]).json()[0].clone();
     assert_eq!(
         object["IPAM"]["Config"],
-        json!([{ "Subnet": "10.211.9.0/24", "IPRange": "10.211.9.128/25", "Gateway": "10.211.9.1" }])
+        json!([{
+            "Subnet": "10.211.9.0/24", "IPRange": "10.211.9.128/25", "Gateway": "10.211.9.1",
+            "AuxiliaryAddresses": { "nas": "10.211.9.9" },
+        }])
     );
     assert_eq!((&object["Scope"], &object["Containers"]), (&json!("local"), &json!({})));
     let id = object["Id"].as_str().expect("an ID");

@@ -9,6 +9,9 @@ use crate::ui;
 /// Create a network that containers can join by its name
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Give no member this address: NAME=IP
+    #[arg(long, value_name = "NAME=IP")]
+    aux_address: Vec<String>,
     /// Members do not find each other by name
     #[arg(long)]
     disable_dns: bool,
@@ -67,6 +70,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         subnets: args.subnets,
         gateways: args.gateway,
         ranges: args.ip_ranges,
+        aux_addresses: args.aux_address,
         ipv4: args.ipv4,
         ipv6: args.ipv6,
         internal: args.internal,

@@ -21,8 +21,10 @@ pub(super) fn next(
         .filter_map(|ip| number(*ip).checked_add(1))
         .find(|next| (first..=end).contains(next))
         .unwrap_or(first);
-    // Beside the taken ones, the network's own address, the gateway and the broadcast address are skipped.
-    let tries = length.min(u128::try_from(taken).unwrap_or(u128::MAX).saturating_add(4));
+    // Beside the taken ones, the network's own address, the gateway, the broadcast address and what is kept for others
+    // are skipped.
+    let taken = taken.saturating_add(subnet.aux_addresses.len()).saturating_add(4);
+    let tries = length.min(u128::try_from(taken).unwrap_or(u128::MAX));
     (0..tries)
         .map(|step| {
             let ahead = end - begin;
@@ -55,7 +57,8 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().expect("an address");
         let lease_range =
             range.map(|(start, end)| LeaseRange { start_ip: Some(address(start)), end_ip: Some(address(end)) });
-        Subnet { subnet: text.parse().expect("a subnet"), gateway: Some(address(gateway)), lease_range }
+        let whole = Subnet::whole(text.parse().expect("a subnet"));
+        Subnet { gateway: Some(address(gateway)), lease_range, ..whole }
     }
 
     fn after(subnet: &Subnet, last: &str, taken: &[&str]) -> Option<String> {
@@ -83,6 +86,10 @@ mod tests {
         assert_eq!(after(&part, "10.89.0.3", &[]).as_deref(), Some("10.89.0.8"));
         assert_eq!(after(&part, "10.89.0.9", &[]).as_deref(), Some("10.89.0.8"));
         assert_eq!(after(&part, "", &["10.89.0.8", "10.89.0.9"]), None);
+        let aux = |number: u8| (format!("n{number}").parse().expect("a name"), Ipv4Addr::new(10, 89, 0, number).into());
+        let kept = Subnet { aux_addresses: [2, 3, 4].map(aux).into(), ..small.clone() };
+        assert_eq!(after(&kept, "10.89.0.6", &["10.89.0.5", "10.89.0.6"]), None);
+        assert_eq!(after(&kept, "10.89.0.6", &["10.89.0.6"]).as_deref(), Some("10.89.0.5"));
         let large = subnet("fd00::/64", "fd00::1", None);
         assert_eq!(after(&large, "", &[]).as_deref(), Some("fd00::2"));
         assert_eq!(after(&large, "fd00::ffff:ffff:ffff:ffff", &["fd00::2"]).as_deref(), Some("fd00::3"));

@@ -5,10 +5,9 @@ use crate::types::{ContainerId, LeaseRange, NetworkRecord, Subnet};
 fn network(home: &Path) -> Networks {
     let networks = Networks::of(home);
     let address = |text: &str| text.parse::<IpAddr>().expect("an address");
-    let subnet = |text: &str, gateway: &str| Subnet {
-        subnet: text.parse().expect("a subnet"),
-        gateway: Some(address(gateway)),
-        lease_range: None,
+    let subnet = |text: &str, gateway: &str| {
+        let whole = Subnet::whole(text.parse().expect("a subnet"));
+        Subnet { gateway: Some(address(gateway)), ..whole }
     };
     let mut v6 = subnet("fd00::/64", "fd00::1");
     v6.lease_range = Some(LeaseRange { start_ip: Some(address("fd00::100")), end_ip: None });

@@ -40,10 +40,10 @@ pub(super) fn subnets(
         };
         let lease_range =
             request.ranges.get(number).filter(|text| !text.is_empty()).map(|text| range(text, &subnet)).transpose()?;
-        subnets.push(Subnet { subnet, gateway, lease_range });
+        subnets.push(Subnet { gateway, lease_range, ..Subnet::whole(subnet) });
     }
     let has = |subnets: &[Subnet], is_ipv6| subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6() == is_ipv6);
-    let whole = |subnet: IpNet| Subnet { subnet, gateway: has_gateway.then(|| first(&subnet)), lease_range: None };
+    let whole = |subnet: IpNet| Subnet { gateway: has_gateway.then(|| first(&subnet)), ..Subnet::whole(subnet) };
     if subnets.is_empty() && request.ipv4 != Some(false) {
         subnets.push(whole(free_ipv4(facts)?));
     }

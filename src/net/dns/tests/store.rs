@@ -137,7 +137,7 @@ impl Store {
 }
 
 pub(super) fn record(text: &str, subnet: &str) -> NetworkRecord {
-    let subnet = Subnet { subnet: subnet.parse().expect("a subnet"), gateway: None, lease_range: None };
+    let subnet = Subnet::whole(subnet.parse().expect("a subnet"));
     let subnets = vec![subnet];
     NetworkRecord { name: name(text), subnets, dns_enabled: true, ..NetworkRecord::default_network() }
 }
