@@ -224,6 +224,7 @@ fn network(
         name: config.name.to_string(),
         ports: config.ports.clone(),
         options: config.network.endpoints().iter().flat_map(|endpoint| endpoint.options.clone()).collect(),
+        range: None,
         programs: environment.programs.clone(),
         directory: directory.path().to_owned(),
         locks,

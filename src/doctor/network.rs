@@ -52,7 +52,8 @@ fn bring_up(host: &Host<'_>, driver: NetworkDriver, home: Home<'_>) -> Result<St
     let directory = scratch.path().to_owned();
     let programs = host.programs.clone();
     let (name, interface) = (String::new(), net::addresses::INTERFACE);
-    let request = Request { name, ports: Vec::new(), options: Vec::new(), programs, interface, directory, locks };
+    let request =
+        Request { name, ports: Vec::new(), options: Vec::new(), range: None, programs, interface, directory, locks };
     attempt(|| connect(driver, &request, home))?;
     Ok(described(&program))
 }

@@ -40,9 +40,14 @@ pub(crate) fn of(network: &Network) -> Option<Addresses> {
     }
 }
 
-/// The addresses in slirp4netns' network. Source: slirp4netns(1), "Default configuration".
+/// The addresses in slirp4netns' network.
 pub(super) fn of_slirp4netns(options: &Slirp4netnsOptions) -> Addresses {
     let (network, prefix) = options.cidr;
+    in_range(network, prefix)
+}
+
+/// The addresses in a network that a helper has. Source: slirp4netns(1), "Default configuration".
+pub(super) fn in_range(network: Ipv4Addr, prefix: u8) -> Addresses {
     let at = |offset| Ipv4Addr::from_bits(network.to_bits() | offset);
     Addresses { ip: at(100), prefix, gateway: at(2), name_server: at(3) }
 }

@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::addresses::INTERFACE;
-use super::agreed::{MARK, MTU, TABLE};
+use super::agreed::{MARK, MTU, SLIRP6, TABLE};
 use super::error::Error;
 use super::filter::{self, Before};
 use super::netlink::messages::{self, LOOPBACK, Route, Veth};
@@ -28,6 +28,9 @@ use crate::types::{ContainerId, MacAddress, Name, NetworkAddress, NetworkRecord}
 
 /// The index of the bridge, which is the first interface after loopback.
 const BRIDGE: u32 = 2;
+
+/// The metric of a route that comes before those that the kernel makes itself.
+const FIRST: u32 = 1;
 
 /// How long the kernel may take to remove an interface whose owner was killed.
 const GOES: Duration = Duration::from_secs(2);
@@ -69,6 +72,10 @@ pub(super) fn set_up(record: &NetworkRecord) -> Result<bool, Refused> {
                 .gateway
                 .map(|ip| messages::address(BRIDGE, NetworkAddress { ip, prefix: subnet.subnet.prefix_len() })),
         );
+    }
+    if !record.internal && record.overlaps(&SLIRP6.into()) {
+        // slirp4netns has the same network, and answers for two addresses of it, which are the members' here.
+        requests.push(messages::on_link(BRIDGE, SLIRP6.into(), FIRST));
     }
     requests.extend(messages::answers_are_local(MARK, TABLE));
     kernel.ask(&requests)?;

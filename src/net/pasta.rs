@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::addresses::{Addresses, USER_MODE};
+use super::addresses::{Addresses, USER_MODE, in_range};
 use super::driver::{Driver, StartingNetwork};
 use super::error::Error;
 use super::helper::{Process, text};
@@ -41,8 +41,8 @@ impl Driver for Pasta {
         NetworkDriver::Pasta.as_str()
     }
 
-    fn addresses(&self, _request: &Request) -> Option<Addresses> {
-        Some(USER_MODE)
+    fn addresses(&self, request: &Request) -> Option<Addresses> {
+        Some(addresses(request))
     }
 
     fn validate(&self, request: &Request) -> Result<(), Error> {
@@ -96,12 +96,16 @@ impl Driver for Pasta {
     }
 }
 
+fn addresses(request: &Request) -> Addresses {
+    request.range.map_or(USER_MODE, |range| in_range(range.network(), range.prefix_len()))
+}
+
 fn arguments(request: &Request, target: i32, as_root: bool) -> Vec<CString> {
     let mut words: Vec<String> =
         ["pasta", "--foreground", "--quiet", "--config-net", "-I", request.interface].map(str::to_owned).into();
-    words.extend(["-a".to_owned(), USER_MODE.ip.to_string(), "-n".to_owned(), USER_MODE.prefix.to_string()]);
-    words.extend(["-g".to_owned(), USER_MODE.gateway.to_string()]);
-    words.extend(["--dns-forward".to_owned(), USER_MODE.name_server.to_string()]);
+    let Addresses { ip, prefix, gateway, name_server } = addresses(request);
+    words.extend(["-a".to_owned(), ip.to_string(), "-n".to_owned(), prefix.to_string()]);
+    words.extend(["-g".to_owned(), gateway.to_string(), "--dns-forward".to_owned(), name_server.to_string()]);
     // Checked when the container was created.
     let PastaOptions { map_gateway, tcp_inward, udp_inward, words: asked } =
         PastaOptions::read(&request.options).unwrap_or_default();
@@ -147,7 +151,7 @@ mod tests {
         let programs = Programs::default();
         let (directory, locks) = ("/".into(), "/".into());
         let name = "web".to_owned();
-        let request = Request { name, ports, options, programs, interface: INTERFACE, directory, locks };
+        let request = Request { name, ports, options, range: None, programs, interface: INTERFACE, directory, locks };
         let words: Vec<_> =
             arguments(&request, 7, false).iter().map(|word| word.to_string_lossy().into_owned()).collect();
         words.join(" ")

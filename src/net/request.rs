@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use ipnet::Ipv4Net;
+
 use super::programs::Programs;
 use crate::types::PortMapping;
 
@@ -12,6 +14,9 @@ pub(crate) struct Request {
     pub(crate) ports: Vec<PortMapping>,
     /// The options of the network, as typed after its name and checked.
     pub(crate) options: Vec<String>,
+    /// The network in which the helper and its interface have their addresses, unless the options name one; `None`
+    /// stands for 10.0.2.0/24.
+    pub(crate) range: Option<Ipv4Net>,
     /// The paths of the helpers.
     pub(crate) programs: Programs,
     /// An existing private directory of this container alone; nothing remains in it once the network is up.

@@ -139,7 +139,7 @@ impl Container {
         let locks = self.locks.path().to_owned();
         let (ports, programs) = (ports.to_vec(), Programs::default());
         let (name, interface) = ("web".to_owned(), addresses::INTERFACE);
-        Request { name, ports, options: Vec::new(), programs, interface, directory, locks }
+        Request { name, ports, options: Vec::new(), range: None, programs, interface, directory, locks }
     }
 
     fn up(&self, driver: NetworkDriver, ports: &[PortMapping]) -> Result<Running, Error> {
@@ -424,7 +424,7 @@ fn networks_without_a_helper_publish_nothing() {
     let directory = std::env::temp_dir();
     let programs = Programs::default();
     let (name, locks, interface) = (String::new(), directory.clone(), addresses::INTERFACE);
-    let request = Request { name, ports, options: Vec::new(), programs, interface, directory, locks };
+    let request = Request { name, ports, options: Vec::new(), range: None, programs, interface, directory, locks };
     for network in [Network::None, Network::Host] {
         let driver = super::driver(&network).expect("driver");
         assert!(matches!(driver.validate(&request), Err(Error::NoPorts { .. })));

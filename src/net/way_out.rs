@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
 use super::agreed::{MTU, TAP};
 use super::driver::{Running, StartingNetwork};
@@ -20,6 +20,7 @@ use super::keeper::space::Space;
 use super::netlink::watch::Routes;
 use super::programs::Programs;
 use super::request::Request;
+use super::routes;
 use crate::types::{NetworkDriver, NetworkRecord, Report};
 
 /// How long the helper may take to start.
@@ -30,16 +31,23 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause; a helper that has run for this long is one that works.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The ranges in which the helper and its interface have their addresses: the first that none of the network's subnets
-/// overlaps.
+/// The ranges in which the helper and its interface may have their addresses.
 const RANGES: [Ipv4Net; 3] = [range([10, 0, 2, 0]), range([172, 31, 255, 0]), range([192, 168, 255, 0])];
-
-/// That of slirp4netns for IPv6, which cannot be chosen: a network that has it, too, has no way out by IPv6.
-const RANGE6: Ipv6Net = Ipv6Net::new_assert(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 64);
 
 const fn range(octets: [u8; 4]) -> Ipv4Net {
     let [a, b, c, d] = octets;
     Ipv4Net::new_assert(std::net::Ipv4Addr::new(a, b, c, d), 24)
+}
+
+/// The first range that none of the network's subnets overlaps, and no route of the host if possible: its members
+/// would not reach what is there. `None` if each is taken.
+fn range_beside(record: &NetworkRecord, host: &[IpNet]) -> Option<Ipv4Net> {
+    let is_hosts = |range: &Ipv4Net| {
+        let range = IpNet::V4(*range);
+        host.iter().any(|route| route.contains(&range) || range.contains(route))
+    };
+    let free: Vec<_> = RANGES.into_iter().filter(|range| !record.overlaps(&IpNet::V4(*range))).collect();
+    free.iter().copied().find(|range| !is_hosts(range)).or(free.first().copied())
 }
 
 /// The way out of a network.
@@ -89,6 +97,7 @@ impl<'a> WayOut<'a> {
             name: record.name.to_string(),
             ports: Vec::new(),
             options: Vec::new(),
+            range: None,
             programs: programs.clone(),
             directory: directory.to_owned(),
             locks: locks.to_owned(),
@@ -114,6 +123,7 @@ impl<'a> WayOut<'a> {
     fn try_start(&mut self, inside: Option<Inside>, space: &Space) -> Result<State, Error> {
         let mut inside = inside.map_or_else(|| Inside::enter(self.record, space), Ok)?;
         let driver = self.driver()?;
+        self.request.range = range_beside(self.record, &routes::of_host());
         self.request.options = self.options(driver);
         // Its route for IPv6 comes when it works.
         let says_by_route = driver == NetworkDriver::Slirp4netns && !self.record.has_ipv6();
@@ -137,9 +147,10 @@ impl<'a> WayOut<'a> {
         let mtu = self.record.mtu().unwrap_or(MTU);
         match driver {
             NetworkDriver::Slirp4netns => {
-                let mut options = vec![format!("mtu={mtu}"), format!("cidr={}", self.range())];
+                let range = self.request.range.unwrap_or(RANGES[0]);
+                let mut options = vec![format!("mtu={mtu}"), format!("cidr={range}")];
                 // It knows its own neighbours alone, so that members need masquerading.
-                if self.has_filter && self.record.has_ipv6() && !self.overlaps(&IpNet::V6(RANGE6)) {
+                if self.has_filter && self.record.has_ipv6() {
                     options.push("enable_ipv6=true".to_owned());
                 }
                 options
@@ -147,15 +158,6 @@ impl<'a> WayOut<'a> {
             NetworkDriver::Pasta => vec!["--mtu".to_owned(), mtu.to_string()],
             NetworkDriver::Bridge => Vec::new(),
         }
-    }
-
-    fn range(&self) -> Ipv4Net {
-        RANGES.into_iter().find(|range| !self.overlaps(&IpNet::V4(*range))).unwrap_or(RANGES[0])
-    }
-
-    fn overlaps(&self, range: &IpNet) -> bool {
-        let mut subnets = self.record.subnets.iter().map(|subnet| subnet.subnet);
-        subnets.any(|subnet| subnet.contains(range) || range.contains(&subnet))
     }
 
     /// The helper's process, if there is one.
@@ -265,15 +267,17 @@ mod tests {
         let programs = Programs::default();
         let words_of = |subnets: &[&str], has_filter| {
             let record = record(subnets);
-            let way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), has_filter);
+            let mut way_out = WayOut::new(&record, &programs, Path::new("/"), Path::new("/"), has_filter);
+            way_out.request.range = range_beside(&record, &["172.31.0.0/16".parse().expect("a route")]);
             way_out.options(NetworkDriver::Slirp4netns).join(" ")
         };
         let words = |subnets: &[&str]| words_of(subnets, true);
         assert_eq!(words(&["10.89.0.0/24"]), "mtu=16000 cidr=10.0.2.0/24");
-        assert_eq!(words(&["10.0.2.128/25"]), "mtu=16000 cidr=172.31.255.0/24");
-        assert_eq!(words(&["10.0.0.0/8", "172.16.0.0/12"]), "mtu=16000 cidr=192.168.255.0/24");
+        // The host has a route to the second one, which is better than none.
+        assert_eq!(words(&["10.0.2.128/25"]), "mtu=16000 cidr=192.168.255.0/24");
+        assert_eq!(words(&["10.0.2.128/25", "192.168.0.0/16"]), "mtu=16000 cidr=172.31.255.0/24");
         assert_eq!(words(&["10.89.0.0/24", "fd00:7::/64"]), "mtu=16000 cidr=10.0.2.0/24 enable_ipv6=true");
-        assert_eq!(words(&["10.89.0.0/24", "fd00::/48"]), "mtu=16000 cidr=10.0.2.0/24");
+        assert_eq!(words(&["10.89.0.0/24", "fd00::/48"]), "mtu=16000 cidr=10.0.2.0/24 enable_ipv6=true");
         assert_eq!(words_of(&["10.89.0.0/24", "fd00:7::/64"], false), "mtu=16000 cidr=10.0.2.0/24");
     }
 

@@ -159,6 +159,11 @@ impl NetworkRecord {
         self.subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6())
     }
 
+    /// Whether one of its subnets and this network have addresses in common.
+    pub(crate) fn overlaps(&self, net: &IpNet) -> bool {
+        self.subnets.iter().any(|Subnet { subnet, .. }| subnet.contains(net) || net.contains(subnet))
+    }
+
     /// Where its members ask for names.
     pub(crate) fn name_servers(&self) -> impl Iterator<Item = IpAddr> {
         self.gateways().filter(|_| self.dns_enabled)

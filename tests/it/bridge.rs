@@ -6,7 +6,7 @@ use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::processes::{children, kill, processes};
-use crate::support::{Lab, Running, Set, wait};
+use crate::support::{Lab, Running, Set, port, wait};
 
 /// A lab with the payload and a network `app` of its own, with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -195,6 +195,18 @@ fn a_network_has_ipv6_if_a_subnet_has() {
     assert_eq!(ask(&lab, "one", "[fd00:7::3]", "by IPv6"), "by IPv6");
     assert_eq!(ask(&lab, "one", "10.89.7.3", "by IPv4"), "by IPv4");
     reaches_the_host(&lab, "one");
+    lab.remove_containers();
+    // One without IPv4 has names as well, and published ports for both families.
+    lab.rc(["network", "create", "--ipv4=false", "--subnet", "fd00:8::/64", "six"]).run().succeeds();
+    start(&lab, "one", &["six"]);
+    let port = port::take(1);
+    let run = lab.rc(["run", "-d", "--name", "two", "--network", "six", "-p", &format!("{port}:7")]);
+    run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
+    lab.ready("two");
+    assert_eq!(lab.rc(["exec", "one", "/payload", "look-up", "udp", "aaaa", "two"]).run().text(), "fd00:8::3");
+    assert_eq!(ask(&lab, "one", "[fd00:8::3]", "by IPv6"), "by IPv6");
+    let asked = lab.program(Lab::payload_path(), ["ask", "tcp", &format!("127.0.0.1:{port}"), "by IPv4"]);
+    assert_eq!(asked.run().text(), "by IPv4");
     lab.remove_containers();
 }
 

@@ -60,9 +60,15 @@ fn where_only_pasta_is_installed_it_serves_all_unless_nf_tables_is_missing() {
     require!(program "pasta");
     let lab = Lab::new();
     lab.payload();
-    let only_pasta = format!("mount --bind /dev/null /usr/bin/slirp4netns\n{BOTH_WAYS}");
+    // Whatever network the helper has elsewhere.
+    let both_ways = BOTH_WAYS
+        .replace("10.91.7.", "10.0.2.")
+        .replace("create --subnet", "create --ipv6 --subnet fd00::/64 --subnet")
+        .replace("rc rm -f", "rc exec two /payload greeted '[2001:db8::7]:9'; rc rm -f");
+    let only_pasta =
+        format!("mount --bind /dev/null /usr/bin/slirp4netns; ip route add default via 2001:db8::7\n{both_ways}");
     let run = on_two_machines(&lab, &only_pasta).run().exits(0).stdout();
-    assert_eq!(run, "192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.7\n10.91.7.3\n");
+    assert_eq!(run, "192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.7\n10.0.2.3\n2001:db8::1\n");
     let refused = "
         mount --bind /dev/null /usr/bin/slirp4netns
         rc network create app >id
@@ -85,20 +91,29 @@ fn a_network_with_ipv6_reaches_the_world_by_it() {
     lab.payload();
     let script = "
         rc network create --subnet 10.91.7.0/24 --ipv6 --subnet fd00:91:7::/64 app >id
-        rc network create --subnet 10.91.8.0/24 --ipv6 --subnet fd00::/48 near >id
+        # What slirp4netns has itself; it answers for the members' addresses, too.
+        rc network create --subnet 10.0.2.0/24 --ipv6 --subnet fd00::/64 same >id
         serve greet 9
-        for network in app near; do
+        for network in app same; do
             rc run -d --network $network --name $network payload /payload hang >id
+            rc run -d --network $network --name to-$network payload /payload greet 7 >id
             ready $network
+            ready to-$network
+            rc exec $network /payload greeted '[2001:db8::7]:9'
+            rc exec $network /payload greeted 192.0.2.7:9
         done
-        rc exec app /payload greeted '[2001:db8::7]:9'
-        rc exec app /payload greeted 192.0.2.7:9
-        # slirp4netns has fd00::/64 itself, so this network goes out by IPv4 alone.
-        rc exec near /payload greeted '[2001:db8::7]:9' && exit 1
-        rc exec near /payload greeted 192.0.2.7:9
+        rc exec same /payload greeted '[fd00::3]:7'
+        rc exec same /payload greeted 10.0.2.3:7
+        rc rm -f -t 0 -a >id
+        rc network rm same >id
+        rc network create --ipv6 --subnet fd00::/48 wide >id
+        rc run -d --network wide --name wide payload /payload hang >id
+        ready wide
+        rc exec wide /payload greeted '[2001:db8::7]:9'
         rc rm -f -t 0 -a >id";
     let run = on_two_machines(&lab, script).run().exits(0).stdout();
-    assert_eq!(run, "2001:db8::1\n192.0.2.1\n192.0.2.1\n");
+    let both = "2001:db8::1\n192.0.2.1\n";
+    assert_eq!(run, format!("{both}{both}fd00::2\n10.0.2.2\n2001:db8::1\n"));
 }
 
 #[test]
@@ -132,17 +147,24 @@ fn a_strict_filter_of_reverse_paths_changes_nothing() {
 #[test]
 fn a_subnet_to_which_the_host_has_a_route_is_not_given() {
     require!(program "ip");
+    require!(program "slirp4netns");
     let lab = Lab::new();
+    lab.payload();
     let script = "
         ip route add 10.89.0.0/23 via 192.0.2.7
         ip addr add 10.89.2.77/24 dev here
+        # Elsewhere the way out has these addresses itself.
+        ip addr add 10.0.2.1/24 dev here
+        machine ip addr add 10.0.2.7/24 dev there
+        serve greet 9
         for name in a b; do
             rc network create $name >id
             rc network inspect --format '{{range .Subnets}}{{.Subnet}}{{end}}' $name
         done
+        rc run --rm --network a payload /payload greeted 10.0.2.7:9
         rc network rm a b >id";
     let run = on_two_machines(&lab, script).run().exits(0).stdout();
-    assert_eq!(run, "10.89.3.0/24\n10.89.4.0/24\n");
+    assert_eq!(run, "10.89.3.0/24\n10.89.4.0/24\n10.0.2.1\n");
 }
 
 #[test]

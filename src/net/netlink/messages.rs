@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
+use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
@@ -144,6 +145,14 @@ impl Route {
         message.attributes.extend(self.metric.map(RouteAttribute::Priority));
         message
     }
+}
+
+/// A route to neighbours: those in `net` are on the interface's own link.
+pub(in crate::net) fn on_link(index: u32, net: IpNet, metric: u32) -> Asked {
+    let to = NetworkAddress { ip: net.network(), prefix: net.prefix_len() };
+    let mut message = route(to, RouteType::Unicast, RouteScope::Universe);
+    message.attributes.extend([RouteAttribute::Oif(index), RouteAttribute::Priority(metric)]);
+    Request { step: "add a route", message: RouteNetlinkMessage::NewRoute(message), flags: NEW }
 }
 
 fn route(to: NetworkAddress, kind: RouteType, scope: RouteScope) -> RouteMessage {
