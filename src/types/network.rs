@@ -92,13 +92,11 @@ impl Network {
         !self.endpoints().is_empty()
     }
 
-    /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, else
-    /// the name of the mode.
+    /// The names of the networks that the container is in, as `ps` and `inspect` show them: one for each endpoint, so
+    /// none after it was disconnected from the last; else the name of the mode.
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
-            Self::Own { endpoints } if !endpoints.is_empty() => {
-                endpoints.iter().map(|endpoint| endpoint.name().to_owned()).collect()
-            }
+            Self::Own { endpoints } => endpoints.iter().map(|endpoint| endpoint.name().to_owned()).collect(),
             mode => vec![mode.to_string()],
         }
     }

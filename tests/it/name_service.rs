@@ -132,6 +132,14 @@ fn a_container_that_is_renamed_has_its_new_name_at_once_and_no_longer_the_old_on
         is_gone(last);
         last = name;
     }
+    // Its own file has the name that it was started with, until it is started again: as with podman.
+    let own_name = || {
+        let hosts = lab.rc(["exec", "sql", "/payload", "read", "/etc/hosts"]).run().text();
+        let own = format!("{}\t", address(&lab, "sql", "app"));
+        let names = hosts.lines().find_map(|line| line.strip_prefix(&own));
+        names.and_then(|names| names.split(' ').nth(1)).expect("its host name and its name").to_owned()
+    };
+    assert_eq!(own_name(), "db");
     // An alias stays, and so does a name that was one's alias all the time.
     assert_eq!(now("web", "app"), address(&lab, "sql", "app"));
     lab.rc(["rename", "sql", "web"]).run().succeeds();
@@ -155,6 +163,7 @@ fn a_container_that_is_renamed_has_its_new_name_at_once_and_no_longer_the_old_on
     });
     assert_eq!(now("sql", "app"), address(&lab, "sql", "app"));
     is_gone("db");
+    assert_eq!(own_name(), "sql");
     lab.rc(["restart", "-t", "0", "sql"]).run().succeeds();
     assert_eq!(now("sql", "app"), address(&lab, "sql", "app"));
     is_gone("db");

@@ -142,6 +142,10 @@ fn the_default_route_is_by_the_next_network_when_the_first_is_left() {
     reaches_the_host(&lab, "one");
     lab.rc(["network", "disconnect", "web", "one"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "one"), [""; 0]);
+    // As with docker: it is in none, which is no network either.
+    let template = "{{json .NetworkSettings.Networks}} {{.HostConfig.NetworkMode}}";
+    lab.rc(["inspect", "--format", template, "one"]).run().prints("{} bridge\n");
+    lab.rc(["ps", "--format", "<{{.Networks}}>"]).run().prints("<>\n");
     lab.rc(["network", "connect", "app", "one"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
     reaches_the_host(&lab, "one");

@@ -9,7 +9,7 @@ use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
 use crate::plan::{CgroupMode, ContainerConfig, Ipc, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
-use crate::types::{Endpoint, IdRange, NamespaceKind, capability};
+use crate::types::{Endpoint, IdRange, NamespaceKind, Network, capability};
 use crate::view::human;
 
 /// `HostConfig`, in podman's order: first what rc sets, then the limits.
@@ -78,13 +78,16 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
     Value::Object(host)
 }
 
-/// Who created the container's cgroup: the service manager, as a scope, or rc.
-/// Source: podman, `InspectContainerHostConfig.NetworkMode`: networks with names are all `bridge`.
+/// Source: podman, `InspectContainerHostConfig.NetworkMode`: networks with names are all `bridge`, and so is a place
+/// for them.
 fn network_mode(config: &ContainerConfig) -> String {
-    let is_bridge = config.network.endpoints().first().is_some_and(Endpoint::is_bridge);
-    if is_bridge { "bridge".to_owned() } else { config.network.names().join(",") }
+    match &config.network {
+        Network::Own { endpoints } if endpoints.first().is_none_or(Endpoint::is_bridge) => "bridge".to_owned(),
+        network => network.names().join(","),
+    }
 }
 
+/// Who created the container's cgroup: the service manager, as a scope, or rc.
 fn cgroup_manager(state: &State) -> &'static str {
     let is_scope = |name: &str| name.starts_with("rc-") && name.ends_with(".scope");
     let has_scope = state.cgroup.as_deref().is_some_and(|path| path.split('/').any(is_scope));
