@@ -241,6 +241,10 @@ impl Error {
                  user can open it"
                     .to_owned(),
             ),
+            // First: of a family without a default route pasta says so whatever else is wrong.
+            Self::HelperEnded { driver: "pasta", words, .. } if words.contains("Overlapping port") => {
+                Some("this pasta publishes a port number for one family alone: use another one for IPv6".to_owned())
+            }
             Self::HelperEnded { driver: "pasta", words, .. } if words.contains("routable interface") => {
                 Some("pasta needs a default route on the host; `--network slirp4netns` does not".to_owned())
             }

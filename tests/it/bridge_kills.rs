@@ -1,12 +1,12 @@
 //! `kill -9` of the processes of networks with names, at any moment: the others go on, and nothing is left.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::support::processes::{children, kill, processes};
-use crate::support::{Chance, Lab, chance, port, wait};
+use crate::support::{Chance, Lab, Running, chance, port, wait};
 
 /// The networks of the storm.
 const NETWORKS: [&str; 3] = ["one", "two", "six"];
@@ -108,11 +108,11 @@ impl Storm {
             wait::until("there is a way out", || children(keeper()?, "slirp4netns").first().copied());
         }
         let running = lab.rc(["ps", "--format", "{{.Names}}"]).run().text();
-        assert_eq!(running.lines().count(), MEMBERS.len(), "{running}");
+        assert_eq!(running.lines().filter(|name| name.starts_with('m')).count(), MEMBERS.len(), "{running}");
         for network in NETWORKS {
             let template = "{{range .Containers}}{{.Name}} {{end}}";
             let text = lab.rc(["network", "inspect", "-f", template, network]).run().text();
-            let mut shown: Vec<&str> = text.split_whitespace().collect();
+            let mut shown: Vec<&str> = text.split_whitespace().filter(|name| name.starts_with('m')).collect();
             shown.sort_unstable();
             let numbers = (0..MEMBERS.len()).filter(|number| MEMBERS[*number].contains(&network));
             assert_eq!(shown, numbers.map(|number| format!("m{number}")).collect::<Vec<_>>(), "{network}");
@@ -135,6 +135,47 @@ impl Storm {
     }
 }
 
+/// Two connections that outlive every kill of what they do not need: between two containers of the network `two`, and
+/// from the host to a published port of one of them.
+struct Talk {
+    inside: Running,
+    outside: BufReader<TcpStream>,
+}
+
+impl Talk {
+    fn begin(lab: &Lab, port: u16) -> Self {
+        let run = |name: &str| lab.rc(["run", "-d", "--network", "two", "--name", name]);
+        run("talker").args(["payload", "/payload", "sleep"]).run().succeeds();
+        run("listener").args(["-p", &format!("{port}:7"), "payload", "/payload", "greet", "7"]).run().succeeds();
+        lab.ready("listener");
+        let template = "{{.NetworkSettings.Networks.two.IPAddress}}:7";
+        let address = lab.rc(["inspect", "--format", template, "listener"]).run().text();
+        let exec = lab.rc(["exec", "-i", "talker", "/payload", "converse", &address]);
+        let inside = exec.open_input().deadline(Duration::from_secs(600)).start();
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open");
+        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout can be set");
+        let mut outside = BufReader::new(stream);
+        outside.read_line(&mut String::new()).expect("a greeting");
+        Self { inside, outside }
+    }
+
+    /// What is said comes back.
+    fn goes_on(&mut self, number: u32) {
+        let word = format!("<{number}>\n");
+        self.inside.send(&word);
+        self.inside.line(&word);
+        self.outside.get_mut().write_all(word.as_bytes()).expect("the connection lives");
+        let mut back = String::new();
+        self.outside.read_line(&mut back).expect("the connection lives");
+        assert_eq!(back, word);
+    }
+
+    fn end(mut self) {
+        self.inside.send_end();
+        drop(self.inside.wait().exits(0));
+    }
+}
+
 #[test]
 fn kills_of_keepers_helpers_relays_and_monitors_leave_the_truth_and_then_nothing() {
     require!(program "slirp4netns");
@@ -144,6 +185,7 @@ fn kills_of_keepers_helpers_relays_and_monitors_leave_the_truth_and_then_nothing
         lab.rc(["network", "create", network]).run().prints(format!("{network}\n"));
     }
     let ports = u16::try_from(PUBLISHED.len()).expect("a few");
+    let mut talk = Talk::begin(&lab, port::take(1));
     let mut storm = Storm { lab, chance: Chance::new(), port: port::take(ports) };
     (0..MEMBERS.len()).for_each(|number| storm.start(number));
     let (most, until) = match chance::count("RC_TEST_KILLS", 0) {
@@ -154,12 +196,14 @@ fn kills_of_keepers_helpers_relays_and_monitors_leave_the_truth_and_then_nothing
     while kills < most && until.is_none_or(|until| Instant::now() < until) {
         storm.kill();
         kills += 1;
+        talk.goes_on(kills);
         if kills % 20 == 0 {
             storm.lab.rc(["ps", "-a"]).run().exits(0).stdout();
         }
     }
     eprintln!("{kills} kills");
     storm.is_calm();
+    talk.end();
     let Storm { lab, .. } = storm;
     lab.remove_containers();
     lab.settle();

@@ -202,6 +202,18 @@ pub(crate) fn ask(protocol: &str, address: &str, text: &str) -> Result<String, B
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
+/// Sends what comes from standard input by one TCP connection, and prints what comes back, until that ends.
+pub(crate) fn converse(address: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let mut stream = TcpStream::connect_timeout(&address.parse()?, PATIENCE)?;
+    let mut back = stream.try_clone()?;
+    std::thread::spawn(move || {
+        let sent = std::io::copy(&mut std::io::stdin(), &mut stream);
+        drop(sent.and_then(|_| stream.shutdown(Shutdown::Write)));
+    });
+    std::io::copy(&mut back, &mut std::io::stdout())?;
+    Ok(())
+}
+
 /// Connects a socket, which this program has as a standard descriptor, to another address: the connection leaves from
 /// the network that the socket was created in, whatever network this program is in. Source: connect(2), `AF_UNSPEC`.
 pub(crate) fn redial(end: &str, address: std::net::SocketAddr) -> std::io::Result<()> {

@@ -120,6 +120,7 @@ fn play(words: &[&str]) -> Outcome {
         ["tell", socket, text] => println!("{}", network::tell(socket, text)?),
         ["sink", address, bytes] => println!("{}", network::sink(address, bytes.parse()?)?),
         ["ping", address] => network::ping(address.parse()?)?,
+        ["converse", address] => network::converse(address)?,
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
         ["look-up", by, kind, name] => println!("{}", names::look_up(by, kind, name, None)?),
         ["look-up", by, kind, name, server] => println!("{}", names::look_up(by, kind, name, Some(server))?),

@@ -26,6 +26,10 @@ pub(super) struct Stamp {
 impl Stamp {
     /// Of a file. `None` if it is so young that another version may have the same.
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
+        Self::at(metadata, SystemTime::now())
+    }
+
+    fn at(metadata: &Metadata, now: SystemTime) -> Option<Self> {
         let changed = (metadata.ctime(), metadata.ctime_nsec());
         let stamp = Self {
             inode: (metadata.dev(), metadata.ino()),
@@ -35,7 +39,7 @@ impl Stamp {
         };
         let since_epoch = Duration::new(changed.0.try_into().ok()?, changed.1.try_into().ok()?);
         // A time in the future is that of a clock that was set back: it counts as young.
-        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since_epoch).ok()?;
+        let age = now.duration_since(SystemTime::UNIX_EPOCH + since_epoch).ok()?;
         (age >= YOUNG).then_some(stamp)
     }
 }
@@ -96,6 +100,16 @@ mod tests {
         }
         fs::remove_file(&path).expect("remove");
         assert_eq!(watched.get(read), b"");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_change() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let metadata = file.as_file().metadata().expect("it is there");
+        let written = metadata.modified().expect("a time");
+        let is_final = |now| Stamp::at(&metadata, now).is_some();
+        assert!(is_final(written + Duration::from_secs(1)));
+        assert!(!is_final(written) && !is_final(written - Duration::from_secs(3600)));
     }
 
     #[test]

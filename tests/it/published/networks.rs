@@ -65,11 +65,16 @@ fn a_server_in_a_network_sees_its_clients_own_addresses() {
     require_tun!();
     let Some(outward) = outward() else { skip!("no default route") };
     let lab = lab(false, &[]);
-    let (tcp, udp) = (port::take(1), port::take(1));
-    start(&lab, "web", &["-p", &format!("{tcp}:7")], "greet");
+    let (tcp, udp, other) = (port::take(1), port::take(1), port::take(1));
+    start(&lab, "web", &["-p", &format!("{tcp}:7"), "-p", &format!("127.0.0.1:{other}:7")], "greet");
     start(&lab, "dns", &["-p", &format!("{udp}:7/udp")], "greet-udp");
     let stream = connect_from(outward, 0, SocketAddr::new(outward, tcp));
-    assert_eq!(greeting(&stream), stream.local_addr().expect("an address").to_string());
+    let own = stream.local_addr().expect("an address");
+    assert_eq!(greeting(&stream), own.to_string());
+    // The server has one port, so that a connection from there to another published port needs another one.
+    let second = connect_from(outward, own.port(), SocketAddr::from((Ipv4Addr::LOCALHOST, other)));
+    let seen: SocketAddr = greeting(&second).parse().expect("an address");
+    assert!(seen.ip() == outward && seen != own, "{seen}");
     let (told, from) = ask(outward, SocketAddr::new(outward, udp));
     assert_eq!(told, SocketAddr::new(outward, from).to_string());
     for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 9)].map(IpAddr::from) {
@@ -80,12 +85,13 @@ fn a_server_in_a_network_sees_its_clients_own_addresses() {
         let (told, from) = ask(ip, SocketAddr::new(Ipv4Addr::new(127, 0, 0, 77).into(), udp));
         assert_eq!(told, format!("10.91.7.1:{from}"));
     }
-    lab.rc(["port", "web"]).run().prints(format!("7/tcp -> 0.0.0.0:{tcp}\n"));
+    let said = lab.rc(["port", "web"]).run().text();
+    assert_eq!(said, format!("7/tcp -> 0.0.0.0:{tcp}\n7/tcp -> 127.0.0.1:{other}"));
     let template = "{{json .NetworkSettings.Ports}}";
     let ports = format!("{{\"7/udp\":[{{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"{udp}\"}}]}}\n");
     lab.rc(["inspect", "--format", template, "dns"]).run().prints(ports);
     let listed = lab.rc(["ps", "--format", "{{.Ports}}", "--filter", "name=web"]).run().text();
-    assert_eq!(listed.trim_end(), format!("0.0.0.0:{tcp}->7/tcp"));
+    assert_eq!(listed.trim_end(), format!("0.0.0.0:{tcp}->7/tcp, 127.0.0.1:{other}->7/tcp"));
     lab.remove_containers();
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, tcp)).is_err(), "the port is closed with the container");
 }
