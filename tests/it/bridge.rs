@@ -97,7 +97,8 @@ fn a_program_runs_as_soon_as_its_packets_can_wait_for_the_way_out() {
     fs::create_dir_all(&settings).expect("a directory");
     let helper = settings.join("helper");
     // It never says that it is ready.
-    let script = "#!/bin/sh\nfor word; do shift; case $word in --ready-fd=*);; *) set -- \"$@\" \"$word\";; esac; done\n\
+    let script = "#!/bin/sh\n\
+                  for word; do shift; case $word in --ready-fd=*);; *) set -- \"$@\" \"$word\";; esac; done\n\
                   exec /usr/bin/slirp4netns \"$@\"\n";
     fs::write(&helper, script).expect("written");
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).expect("executable");
