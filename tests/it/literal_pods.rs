@@ -17,9 +17,11 @@ fn pods_of_compose_files_and_units() {
     let db = "podman inspect -f '{{range.NetworkSettings.Networks}}{{.IPAddress}}{{end}}' P_db_1";
     assert_eq!(tools.ok("podman exec P_x_1 /payload look-up udp a db"), tools.ok(db));
     tools.ok("podman stop -t 0 P_db_1 P_x_1; podman rm P_db_1 P_x_1; podman pod rm pod_P");
-    let quadlet = "podman pod create --replace --exit-policy stop --publish 127.0.0.1::80 --network P_default \
-                   -v systemd-data:/d --name p";
-    tools.ok(&format!("{quadlet}; {quadlet}; podman pod start p; podman pod stop --ignore --time=10 p"));
+    let quadlet = "podman pod create --infra-conmon-pidfile=p.pid --replace --exit-policy stop --publish 127.0.0.1::80 \
+                   --network P_default -v systemd-data:/d --infra-name p-infra --name p";
+    tools.ok(&format!("{quadlet}; {quadlet}; podman pod start p"));
+    assert!(tools.ok("cat p.pid").trim().parse::<u32>().is_ok());
+    tools.ok("podman pod stop --ignore --time=10 p");
     tools.ok("podman pod rm --ignore --force p; podman pod stop --ignore p; podman pod rm --ignore --force p");
     tools.end();
     tools.ok("podman network rm P_default");

@@ -71,7 +71,11 @@ fn logins_of_runners_and_editors() {
          docker --config dir buildx build --platform {platform} --push --no-cache --pull -t {} dir",
         registry.image("built:1")
     ));
-    tools.ok(&format!("docker --config dir pull {}", registry.image("built:1")));
+    let (built, list) = (registry.image("built:1"), registry.image("list:1"));
+    tools.ok(&format!("docker --config dir pull {built}; docker --config dir manifest create {list} {built}"));
+    tools.ok(&format!("docker --config dir manifest push {list}"));
+    let inspect = format!("docker --config dir buildx imagetools inspect {list} --format {{{{.Manifest.Digest}}}}");
+    assert!(tools.ok(&inspect).starts_with("sha256:"));
     assert_eq!(tools.ok("docker version -f '{{ .Server.Os }},,,{{ .Client.Os }}'"), "linux,,,linux");
     tools.end();
     registry.stop();
