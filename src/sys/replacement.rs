@@ -1,4 +1,4 @@
-//! Files that the user names for writing: `--pidfile`, `save -o`, `generate --files`.
+//! Files that the user names for writing: `--pidfile`, `save -o`, `generate --files`, `build --logfile`.
 //!
 //! A container may share their directory, and put anything there: a link in place of the file, or of a temporary name
 //! that can be guessed, would lead to any file of the user; a FIFO would make the writer hang. So rc opens nothing that
@@ -241,6 +241,18 @@ impl Output {
         match self {
             Self::File(file) => file.finish(),
             Self::InPlace(_) => Ok(()),
+        }
+    }
+
+    /// Moves a file into its place while it is still empty, and returns it: what is written to it is seen at once.
+    pub(crate) fn put(self) -> Result<File, PathError> {
+        match self {
+            Self::File(new) => {
+                let file = new.file.try_clone().at("duplicate", &new.path)?;
+                new.finish()?;
+                Ok(file)
+            }
+            Self::InPlace(file) => Ok(file),
         }
     }
 }

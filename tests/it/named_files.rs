@@ -252,3 +252,13 @@ fn a_unit_is_never_written_through_a_link() {
     untouched(&lab, &["container-box.service", "container-box.service.new"]);
     lab.remove_containers();
 }
+
+#[test]
+fn the_log_of_a_build_is_never_written_through_a_link() {
+    let lab = lab();
+    plant_link(&lab, "log");
+    fs::write(lab.work("Dockerfile"), "FROM scratch\nCOPY victim /\n").expect("a file can be written");
+    lab.rc(["build", "-q", "--logfile", "shared/log", "."]).run().succeeds();
+    assert!(is_regular(&lab.work("shared/log")));
+    untouched(&lab, &["log"]);
+}

@@ -3,9 +3,8 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
 use crate::sys::fs::{AtPath as _, PathError};
+use crate::sys::replacement::Output;
 
 /// Standard error is a file until this is dropped.
 #[derive(Debug)]
@@ -14,11 +13,10 @@ pub(super) struct Logged {
 }
 
 impl Logged {
-    /// Makes it so; what is in the file goes.
+    /// Makes it so. A file of that name, or a link, is replaced by a new file.
     pub(super) fn to(path: &Path) -> Result<Self, PathError> {
         let own = std::io::stderr().as_fd().try_clone_to_owned().at("duplicate", "standard error")?;
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666)).at("create", path)?;
+        let file = Output::open(path, 0o666)?.put()?;
         rustix::stdio::dup2_stderr(&file).at("redirect", "standard error")?;
         Ok(Self { own })
     }
