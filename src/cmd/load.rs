@@ -30,11 +30,11 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     // Opens the file before rc enters the user's namespace: only a group of the user may be able to read it.
     let input = match &args.input {
         Some(path) if fs::metadata(path)?.is_dir() => Input::Directory(path.clone()),
-        Some(path) => Input::Archive(Box::new(fs::open(path)?)),
+        Some(path) => Input::file(path)?,
         None if std::io::stdin().is_terminal() => {
             return Err(Error::new("no archive given, and standard input is a terminal"));
         }
-        None => Input::Archive(Box::new(std::io::stdin())),
+        None => Input::Archive(Box::new(std::io::stdin()), None),
     };
     let loaded = engine::load(&ctx.engine, input, args.platform.clone());
     // Also its own leftovers, if it failed.

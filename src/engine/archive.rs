@@ -14,7 +14,6 @@ use crate::image::location::Location;
 use crate::image::push::{self, Packing};
 use crate::image::repack::repack;
 use crate::image::save::{self, Format, Layout};
-use crate::image::trust::Demand;
 use crate::registry::Platform;
 use crate::storage::{Ingest, Store};
 use crate::sys::fs;
@@ -22,11 +21,7 @@ use crate::types::{Digest, ImageReference, Report, ReportKind};
 
 /// Loads the images of an archive or a directory. If it fails, [`super::sweep`] removes what it has stored.
 pub(crate) fn load(context: &Context, input: Input, platform: Option<Platform>) -> Result<Vec<Loaded>, Report> {
-    let demand = match &input {
-        Input::Directory(path) => demand(context, directory_format(path), path)?,
-        Input::Archive(_) => demand(context, "docker-archive", Path::new("the archive"))?,
-    };
-    load_from(context, input, None, platform, demand)
+    load_from(context, input, None, platform)
 }
 
 /// Loads the image that a transport names, or all images of its archive or directory if it names none.
@@ -37,7 +32,6 @@ pub(crate) fn load_location(
     location: Location,
     platform: Option<Platform>,
 ) -> Result<Vec<Loaded>, Report> {
-    let format = location.transport();
     let (path, name) = match location {
         Location::OciLayout { path, name } | Location::OciArchive { path, name } => (path, name),
         Location::DockerArchive { path, name } => (path, name.map(|name| name.to_string())),
@@ -46,9 +40,8 @@ pub(crate) fn load_location(
             return Err(Report::new(ReportKind::Invalid, format!("`{reference}` is no archive")));
         }
     };
-    let demand = demand(context, format, &path)?;
     let input = if fs::metadata(&path)?.is_dir() { Input::Directory(path) } else { Input::file(&path)? };
-    load_from(context, input, name, platform, demand)
+    load_from(context, input, name, platform)
 }
 
 /// Loads one image of a directory in OCI layout without naming it, and returns its ID. `name` is a tag or a digest; it
@@ -60,10 +53,10 @@ pub(super) fn load_unnamed(
     platform: Option<Platform>,
 ) -> Result<Digest, Report> {
     let shown = directory.display().to_string();
-    let demand = demand(context, "oci", directory)?;
+    let policy = trust(context)?;
     let only = name.map(str::to_owned);
     let loaded = inside(context, "rc: load", |store, target| {
-        let options = load::Options { platform, only, unnamed: true, demand, target };
+        let options = load::Options { platform, only, unnamed: true, policy, target };
         load::load(store, Input::Directory(directory.to_owned()), &options)
     })?;
     match &loaded[..] {
@@ -75,28 +68,15 @@ pub(super) fn load_unnamed(
     }
 }
 
-/// What the policy demands of the images at a path.
-fn demand(context: &Context, transport: &str, path: &Path) -> Result<Demand, Report> {
-    let policy = trust(context)?;
-    // The policy speaks of absolute paths without links; what is no file is its own name.
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    Ok(policy.demand_of_archive(transport, &whole)?)
-}
-
-/// podman's name of the format of a directory.
-fn directory_format(path: &Path) -> &'static str {
-    if fs::metadata(path.join("index.json")).is_ok() { "oci" } else { "dir" }
-}
-
 fn load_from(
     context: &Context,
     input: Input,
     only: Option<String>,
     platform: Option<Platform>,
-    demand: Demand,
 ) -> Result<Vec<Loaded>, Report> {
+    let policy = trust(context)?;
     let loaded = inside(context, "rc: load", |store, target| {
-        load::load(store, input, &load::Options { platform, only, unnamed: false, demand, target })
+        load::load(store, input, &load::Options { platform, only, unnamed: false, policy, target })
     })?;
     for image in &loaded {
         let name = image.names.first().map(ToString::to_string).unwrap_or_default();

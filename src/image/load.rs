@@ -22,16 +22,16 @@ use serde::{Deserialize, Serialize};
 use files::Files;
 
 use super::Error;
-use super::trust::Demand;
+use super::trust::Policy;
 use crate::registry::Platform;
-use crate::storage::{Store, Target};
+use crate::storage::{Descriptor, Store, Target};
 use crate::sys::fs::{self, PathError};
 use crate::types::{Digest, ImageReference};
 
 /// The source of images.
 pub(crate) enum Input {
-    /// An archive.
-    Archive(Box<dyn Read + Send>),
+    /// An archive, and its path if it has one.
+    Archive(Box<dyn Read + Send>, Option<PathBuf>),
     /// A directory in OCI layout, or in that of skopeo's `dir:`.
     Directory(PathBuf),
 }
@@ -39,7 +39,17 @@ pub(crate) enum Input {
 impl Input {
     /// The archive in a file.
     pub(crate) fn file(path: &Path) -> Result<Self, PathError> {
-        Ok(Self::Archive(Box::new(fs::open(path)?)))
+        Ok(Self::Archive(Box::new(fs::open(path)?), Some(path.to_owned())))
+    }
+
+    /// Where it is, as a policy and messages call it: without links; a stream is its own name.
+    fn place(&self) -> PathBuf {
+        match self {
+            Self::Archive(_, None) => PathBuf::from("the archive"),
+            Self::Archive(_, Some(path)) | Self::Directory(path) => {
+                path.canonicalize().unwrap_or_else(|_| path.clone())
+            }
+        }
     }
 }
 
@@ -52,8 +62,8 @@ pub(crate) struct Options {
     pub(crate) only: Option<String>,
     /// Images get no names: they are found by their IDs.
     pub(crate) unnamed: bool,
-    /// What the policy demands of the images.
-    pub(crate) demand: Demand,
+    /// Which images may come in.
+    pub(crate) policy: Policy,
     /// The ID map to unpack layers for.
     pub(crate) target: Target,
 }
@@ -75,30 +85,55 @@ pub(crate) struct Loaded {
 /// This starts threads: do not call it in a process that will still fork.
 pub(crate) fn load(store: &Store, input: Input, options: &Options) -> Result<Vec<Loaded>, Error> {
     let ingest = store.begin_ingest()?;
-    let mut files = match input {
-        Input::Archive(reader) => Files::from_archive(store, reader)?,
-        Input::Directory(path) => Files::from_directory(store, &path)?,
+    let place = input.place();
+    let (mut files, oci) = match input {
+        Input::Archive(reader, _) => (Files::from_archive(store, reader)?, "oci-archive"),
+        Input::Directory(path) => (Files::from_directory(store, &path)?, "oci"),
     };
     // Today's docker saves both formats in one archive; its own document has the full names, and podman reads that too.
-    let manifest = files.dir_manifest()?;
-    if options.demand.needs_signatures() {
-        let ((document, signatures), place) = match &manifest {
-            Some(manifest) => (files.signed(manifest)?, "in the directory (`signature-1`)"),
-            None => ((Vec::new(), Vec::new()), "in an archive or a directory of this format"),
-        };
-        options.demand.check(&document, &signatures, place)?;
-    }
-    let loaded = if let Some(manifest) = manifest {
-        vec![oci::load_one(store, &files, &manifest, None, options)?]
-    } else if files.has(docker::DOCUMENT) {
-        docker::load(store, &files, options)?
-    } else if files.has(oci::DOCUMENT) {
-        oci::load(store, &files, options)?
-    } else {
-        return Err(Error::NoImage { is_filesystem: files.is_filesystem() });
+    let format = match files.dir_manifest()? {
+        Some(manifest) => Format::Dir(Box::new(manifest)),
+        None if files.has(docker::DOCUMENT) => Format::Docker,
+        None if files.has(oci::DOCUMENT) => Format::Oci,
+        None => return Err(Error::NoImage { is_filesystem: files.is_filesystem() }),
+    };
+    check(&files, &format, oci, &place, &options.policy)?;
+    let loaded = match format {
+        Format::Dir(manifest) => vec![oci::load_one(store, &files, &manifest, None, options)?],
+        Format::Docker => docker::load(store, &files, options)?,
+        Format::Oci => oci::load(store, &files, options)?,
     };
     ingest.finish()?;
     Ok(loaded)
+}
+
+/// What the files of an archive or a directory are.
+enum Format {
+    /// skopeo's `dir:`, with this manifest.
+    Dir(Box<Descriptor>),
+    /// docker's.
+    Docker,
+    /// An OCI layout.
+    Oci,
+}
+
+/// Checks that the policy lets images of this format in from this place. What the files are decides, not what somebody
+/// calls them. `oci` is podman's name of an OCI layout here.
+fn check(files: &Files, format: &Format, oci: &str, place: &Path, policy: &Policy) -> Result<(), Error> {
+    let transport = match format {
+        Format::Dir(_) => "dir",
+        Format::Docker => "docker-archive",
+        Format::Oci => oci,
+    };
+    let demand = policy.demand_of_archive(transport, place)?;
+    if !demand.needs_signatures() {
+        return Ok(());
+    }
+    let ((document, signatures), at) = match format {
+        Format::Dir(manifest) => (files.signed(manifest)?, "in the directory (`signature-1`)"),
+        _ => ((Vec::new(), Vec::new()), "in an archive or a directory of this format"),
+    };
+    Ok(demand.check(&document, &signatures, at)?)
 }
 
 #[cfg(test)]

@@ -48,17 +48,6 @@ const OTHERS: [(&str, &str); 6] = [
 ];
 
 impl Location {
-    /// podman's name of its transport.
-    pub(crate) fn transport(&self) -> &'static str {
-        match self {
-            Self::Registry(_) => "docker",
-            Self::OciLayout { .. } => "oci",
-            Self::OciArchive { .. } => "oci-archive",
-            Self::DockerArchive { .. } => "docker-archive",
-            Self::Directory { .. } => "dir",
-        }
-    }
-
     /// Parses what the user typed; without a transport it is a name in a registry.
     pub(crate) fn parse(typed: &str) -> Result<Self, Invalid> {
         let Some((transport, rest)) = typed.split_once(':') else { return Ok(Self::Registry(typed.parse()?)) };

@@ -12,7 +12,7 @@ use crate::storage::{Hasher, Ownership, Reachable};
 
 fn options() -> Options {
     Options {
-        demand: Demand::default(),
+        policy: Policy::read(&[]).expect("no file"),
         platform: None,
         only: None,
         unnamed: false,
@@ -21,7 +21,7 @@ fn options() -> Options {
 }
 
 fn load_bytes(store: &Store, bytes: &[u8]) -> Result<Vec<Loaded>, Error> {
-    load(store, Input::Archive(Box::new(io_cursor(bytes))), &options())
+    load(store, Input::Archive(Box::new(io_cursor(bytes)), None), &options())
 }
 
 fn io_cursor(bytes: &[u8]) -> std::io::Cursor<Vec<u8>> {
@@ -192,7 +192,7 @@ fn a_directory_of_skopeo_is_loaded() {
         archive.file(Hasher::sha256(content).hex(), content);
     }
     let id = Hasher::sha256(&text(&parts.config));
-    for input in [Input::Directory(directory.clone()), Input::Archive(Box::new(io_cursor(&archive.end())))] {
+    for input in [Input::Directory(directory.clone()), Input::Archive(Box::new(io_cursor(&archive.end())), None)] {
         let loaded = load(&store, input, &options()).expect("loads");
         assert_eq!((&loaded[0].id, loaded.len(), loaded[0].names.len()), (&id, 1, 0));
     }
