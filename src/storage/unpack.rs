@@ -2,6 +2,7 @@
 //! volume, a directory of the user's. Each name is resolved beneath a root, and the last component is never followed
 //! (safety.md, V1 and V3). `layer` has its own reader: nobody else reaches a layer that is being unpacked.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -113,6 +114,9 @@ impl From<Error> for Report {
     }
 }
 
+/// The maximum size of the extended attributes of all directories, which stay in memory until the end.
+const XATTR_LIMIT: usize = 8 << 20;
+
 /// Unpacks an archive below `root`. Device files are skipped; returns how many.
 pub(crate) fn unpack<R: io::BufRead>(
     root: BorrowedFd<'_>,
@@ -121,7 +125,7 @@ pub(crate) fn unpack<R: io::BufRead>(
 ) -> Result<u64, Error> {
     // Modes are those of the archive.
     rustix::process::umask(Mode::empty());
-    let mut unpacker = Unpacker { root, how, directories: Vec::new(), skipped: 0, last: None };
+    let mut unpacker = Unpacker { root, how, directories: BTreeMap::new(), xattrs: 0, skipped: 0, last: None };
     while let Some(entry) = archive.next_entry()? {
         unpacker.add(entry, archive)?;
     }
@@ -135,8 +139,10 @@ pub(crate) fn unpack<R: io::BufRead>(
 struct Unpacker<'a> {
     root: BorrowedFd<'a>,
     how: &'a Unpack<'a>,
-    /// Directories, with the attributes that they get at the end.
-    directories: Vec<(PathBuf, Entry)>,
+    /// Directories, with the attributes that they get at the end, of the last entry of each.
+    directories: BTreeMap<PathBuf, Entry>,
+    /// Bytes of their extended attributes so far.
+    xattrs: usize,
     skipped: u64,
     /// The last directory that was looked up.
     last: Option<(PathBuf, OwnedFd)>,
@@ -180,7 +186,7 @@ impl Unpacker<'_> {
         match entry.kind {
             Kind::Directory => {
                 self.make_directory(&parent, &name, &entry)?;
-                self.directories.push((path, entry));
+                self.later(path, entry)?;
             }
             Kind::File => self.file(&parent, &name, &entry, archive)?,
             Kind::Symlink => {
@@ -197,6 +203,17 @@ impl Unpacker<'_> {
             Kind::CharDevice | Kind::BlockDevice => {}
         }
         self.last = Some((above, parent));
+        Ok(())
+    }
+
+    /// Keeps the attributes of a directory until everything in it is there.
+    fn later(&mut self, path: PathBuf, mut entry: Entry) -> Result<(), Error> {
+        entry.xattrs.retain(|(name, _)| self.keeps(name));
+        self.xattrs += entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if self.xattrs > XATTR_LIMIT {
+            return Err(failed("keep the extended attributes of", &entry)(Errno::TOOBIG));
+        }
+        self.directories.insert(path, entry);
         Ok(())
     }
 

@@ -153,3 +153,39 @@ fn an_owner_outside_the_map_is_named() {
     let refused = unpacked(home.path(), &[header.as_bytes().to_vec()], &how).expect_err("refused");
     assert!(refused.contains("`file` belongs to 70000") && refused.contains("0 to 0"), "{refused}");
 }
+
+#[test]
+fn of_a_directory_that_comes_twice_the_last_entry_counts() {
+    let home = home();
+    let directory = |mode: u32| {
+        let mut bytes = entry(Directory, "twice", "", b"");
+        let mut header = tar_writer::Header::from_byte_slice(&bytes).clone();
+        header.set_mode(mode);
+        header.set_cksum();
+        bytes[..512].copy_from_slice(header.as_bytes());
+        bytes
+    };
+    let entries = [directory(0o755), file("twice/a"), directory(0o700), file("twice/b")];
+    assert_eq!(unpacked(home.path(), &entries, &plain()), Ok(0));
+    assert_eq!(fs::metadata(home.path().join("root/twice")).expect("there").mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn attributes_that_wait_for_the_end_are_bounded() {
+    let home = home();
+    let mut builder = tar_writer::Builder::new(Vec::new());
+    let value = vec![b'x'; 512 << 10];
+    for number in 0..XATTR_LIMIT / value.len() {
+        builder.append_pax_extensions([("SCHILY.xattr.user.a", &value[..])]).expect("written");
+        let mut header = tar_writer::Header::new_ustar();
+        header.set_path(format!("d{number}")).expect("a name");
+        header.set_entry_type(Directory);
+        header.set_mode(0o755);
+        header.set_size(0);
+        header.set_cksum();
+        builder.append(&header, &[][..]).expect("written");
+    }
+    let error = unpacked(home.path(), &[builder.into_inner().expect("written")], &plain()).expect_err("too much");
+    // The names count too.
+    assert!(error.starts_with("cannot keep the extended attributes of `d15`: "), "{error}");
+}
