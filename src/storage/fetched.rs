@@ -70,8 +70,8 @@ impl Store {
                 Err(error) if error.is_not_found() => continue,
                 other => other?,
             };
-            // Who has held it until now may have removed the directory.
-            if fs::symlink_metadata(directory.join("lock")).is_ok() {
+            // Who has held it until now may have removed the directory, and another build may have made it anew.
+            if lock.is_of(&directory.join("lock")) {
                 if fs::symlink_metadata(directory.join("url")).is_err() {
                     fs::write(directory.join("url"), shown)?;
                 }
@@ -141,5 +141,27 @@ mod tests {
         assert!(!directory.exists());
         assert!(!store.forget_fetched(&all[0]).expect("nothing to do"));
         assert_eq!(fetched().0, directory, "made anew");
+    }
+
+    #[test]
+    fn no_two_work_in_a_directory_that_was_removed_and_made_anew() {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&home.path().join("store")).expect("a new store");
+        let fetched = || store.fetched(FetchedPart::Git, "https://h/a", "https://h/a").expect("made");
+        let (directory, first) = fetched();
+        let lock = directory.join("lock");
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(&lock).expect("there"));
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| fetched().1);
+            let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&format!(":{inode} "));
+            while !fs::read_to_string("/proc/locks").expect("locks").lines().any(waits) {
+                std::thread::yield_now();
+            }
+            store.move_to_trash(&directory).expect("moved");
+            let (_, third) = fetched();
+            drop(first);
+            drop(third);
+            assert!(second.join().expect("a lock").is_of(&lock), "it waits for the third");
+        });
     }
 }

@@ -41,6 +41,12 @@ impl FileLock {
         Ok(Self { file })
     }
 
+    /// Whether the locked file is the one at `path`: while this process waited, its last holder may have removed it.
+    pub(crate) fn is_of(&self, path: &Path) -> bool {
+        let (own, there) = (self.file.metadata(), super::fs::symlink_metadata(path));
+        own.ok().zip(there.ok()).is_some_and(|(own, there)| (own.dev(), own.ino()) == (there.dev(), there.ino()))
+    }
+
     /// Releases the lock for all holders: forked children have copies of the descriptor, and would keep the lock.
     pub(crate) fn release(self) {
         // Unlocking a locked file cannot fail.
