@@ -18,7 +18,7 @@ use crate::image::local;
 use crate::image::push::{Packing, Pushed};
 use crate::registry::manifest::{Fault, Kind};
 use crate::registry::{self, Client, Credentials, Platform};
-use crate::storage::{self, Descriptor, Platform as MemberPlatform};
+use crate::storage::{self, Descriptor, Platform as MemberPlatform, Store};
 use crate::types::{Digest, ImageReference, Invalid, Report, ReportKind, json};
 
 /// How images are added to a list.
@@ -79,55 +79,82 @@ pub(crate) fn create_list(
     annotations: &BTreeMap<String, String>,
 ) -> Result<Digest, Report> {
     let store = context.store()?;
-    let reference: ImageReference = name.parse()?;
+    let mut reference: ImageReference = name.parse()?;
     if reference.digest().is_some() {
         return Err(Invalid::new("name of a list", name, "has a digest").into());
     }
-    let mut document = match list::find(store, name) {
-        Ok(_) if !amend => {
-            let message = format!("a list `{reference}` exists");
-            return Err(Report::new(ReportKind::Conflict, message).with_hint("add to it with `--amend`"));
-        }
-        Ok(found) => found.document,
-        Err(crate::image::Error::NoList { .. }) => Document::empty(),
-        Err(error) => return Err(error.into()),
+    let conflict = |name: &ImageReference| {
+        let report = Report::new(ReportKind::Conflict, format!("a list `{name}` exists"));
+        report.with_hint("add to it with `--amend`")
     };
-    document.annotations.extend(annotations.clone());
-    for image in images {
-        add(context, &mut document, image, how)?;
+    match list::find(store, name) {
+        Ok(_) if !amend => return Err(conflict(&reference)),
+        Ok(found) => reference = found.name,
+        Err(crate::image::Error::NoList { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
-    Ok(list::put(store, &reference, &document)?)
+    let mut added = Vec::new();
+    for image in images {
+        added.extend(members(context, image, how)?);
+    }
+    list::update(store, &reference, |known| {
+        if known.is_some() && !amend {
+            return Err(conflict(&reference));
+        }
+        let mut document = known.unwrap_or_else(Document::empty);
+        document.annotations.extend(annotations.clone());
+        added.iter().for_each(|member| document.add(member.clone()));
+        Ok(document)
+    })
+}
+
+/// Changes a list that exists.
+fn change(
+    store: &Store,
+    name: &str,
+    mut change: impl FnMut(&ImageReference, &mut Document) -> Result<(), Report>,
+) -> Result<Digest, Report> {
+    let found = list::find(store, name)?.name;
+    list::update(store, &found, |known| {
+        let mut document = known.ok_or_else(|| crate::image::Error::NoList { name: name.to_owned() })?;
+        change(&found, &mut document)?;
+        Ok(document)
+    })
 }
 
 /// Adds an image to a list. Returns the list's new ID.
 pub(crate) fn add_to_list(context: &Context, name: &str, image: &str, how: &Add) -> Result<Digest, Report> {
     let store = context.store()?;
-    let List { name, mut document, .. } = list::find(store, name)?;
-    add(context, &mut document, image, how)?;
-    Ok(list::put(store, &name, &document)?)
+    // A list that does not exist is no reason to ask a registry.
+    list::find(store, name)?;
+    let added = members(context, image, how)?;
+    change(store, name, |_, document| {
+        added.iter().for_each(|member| document.add(member.clone()));
+        Ok(())
+    })
 }
 
 /// Changes what a list says about an image in it, which is named by the digest of its manifest, or as an image of the
 /// store. Returns the list's new ID.
 pub(crate) fn annotate(context: &Context, name: &str, image: &str, marks: &Marks) -> Result<Digest, Report> {
-    let store = context.store()?;
-    let List { name, mut document, .. } = list::find(store, name)?;
     let digest = digest_of(context, image);
-    let missing = || not_in_list(&name, image);
-    marks.put_on(document.member(&digest).ok_or_else(missing)?);
-    Ok(list::put(store, &name, &document)?)
+    change(context.store()?, name, |list, document| {
+        let missing = || not_in_list(list, image);
+        marks.put_on(document.member(&digest).ok_or_else(missing)?);
+        Ok(())
+    })
 }
 
 /// Removes an image from a list. Returns the list's new ID.
 pub(crate) fn remove_from_list(context: &Context, name: &str, image: &str) -> Result<Digest, Report> {
-    let store = context.store()?;
-    let List { name, mut document, .. } = list::find(store, name)?;
     let digest = digest_of(context, image);
-    if document.member(&digest).is_none() {
-        return Err(not_in_list(&name, image));
-    }
-    document.manifests.retain(|member| member.digest.to_string() != digest);
-    Ok(list::put(store, &name, &document)?)
+    change(context.store()?, name, |list, document| {
+        if document.member(&digest).is_none() {
+            return Err(not_in_list(list, image));
+        }
+        document.manifests.retain(|member| member.digest.to_string() != digest);
+        Ok(())
+    })
 }
 
 /// Removes a list; its images stay. Returns its name and its ID.
@@ -219,24 +246,20 @@ fn digest_of(context: &Context, typed: &str) -> String {
     found.map_or_else(|| typed.to_owned(), |image| image.manifest.digest.to_string())
 }
 
-/// Adds an image of the store, or of a registry.
-fn add(context: &Context, document: &mut Document, typed: &str, how: &Add) -> Result<(), Report> {
+/// What a list says of an image of the store, or of a registry, or of the images of another list.
+fn members(context: &Context, typed: &str, how: &Add) -> Result<Vec<Descriptor>, Report> {
     let store = context.store()?;
     let remote_name = typed.strip_prefix("docker://");
-    let mut members = Vec::new();
-    match remote_name.is_none().then(|| local::find(store, &context.registries, typed)) {
-        Some(Ok(image)) => members.push(list::member(&image.manifest, &image.config)),
+    let mut members = match remote_name.is_none().then(|| local::find(store, &context.registries, typed)) {
+        Some(Ok(image)) => vec![list::member(&image.manifest, &image.config)],
         Some(Err(error)) if !matches!(error, crate::image::Error::NotFound { .. }) => return Err(error.into()),
         _ => match list::find(store, typed).ok().filter(|_| remote_name.is_none()) {
-            Some(other) => members.extend(other.document.manifests),
-            None => members = remote_members(context, remote_name.unwrap_or(typed), how)?,
+            Some(other) => other.document.manifests,
+            None => remote_members(context, remote_name.unwrap_or(typed), how)?,
         },
-    }
-    for mut member in members {
-        how.marks.put_on(&mut member);
-        document.add(member);
-    }
-    Ok(())
+    };
+    members.iter_mut().for_each(|member| how.marks.put_on(member));
+    Ok(members)
 }
 
 /// The images that a name stands for in its registry.

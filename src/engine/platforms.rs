@@ -21,14 +21,13 @@ pub(crate) fn name_list(
     is_added: bool,
 ) -> Result<Digest, Report> {
     let store = context.store()?;
-    let known = list::find(store, &name.to_string()).ok().filter(|found| is_added && found.name == *name);
-    let mut document = known.map_or_else(Document::empty, |found| found.document);
-    document.annotations.extend(annotations.clone());
-    for image in images {
-        let image = local::find_whole(store, image)?;
-        document.add(list::member(&image.manifest, &image.config));
-    }
-    Ok(list::put(store, name, &document)?)
+    let images = images.iter().map(|image| local::find_whole(store, image)).collect::<Result<Vec<_>, _>>()?;
+    list::update(store, name, |known| {
+        let mut document = known.filter(|_| is_added).unwrap_or_else(Document::empty);
+        document.annotations.extend(annotations.clone());
+        images.iter().for_each(|image| document.add(list::member(&image.manifest, &image.config)));
+        Ok(document)
+    })
 }
 
 /// Pushes images, which are named by their IDs, and the list of what the registry has of them then: compressed layers

@@ -96,14 +96,41 @@ fn read(store: &Store, entry: &IndexEntry) -> Result<List, Error> {
     Ok(List { name, digest, document })
 }
 
-/// Stores a list under its name, and returns its digest.
-pub(crate) fn put(store: &Store, name: &ImageReference, document: &Document) -> Result<Digest, Error> {
+/// Changes the list of this name, or makes one if there is none, and returns its digest. If another process changes it
+/// meanwhile, `change` is asked again, with what that one has made of it.
+pub(crate) fn update<E: From<Error>>(
+    store: &Store,
+    name: &ImageReference,
+    mut change: impl FnMut(Option<Document>) -> Result<Document, E>,
+) -> Result<Digest, E> {
+    loop {
+        let lists = store.lists().map_err(Error::from)?;
+        let entry = lists.iter().find(|entry| entry.reference.as_ref() == Some(name));
+        let known = entry.map(|entry| read(store, entry)).transpose()?;
+        let old = known.as_ref().map(|known| known.digest.clone());
+        let document = change(known.map(|known| known.document))?;
+        if let Some(made) = put(store, name, &document, old.as_ref())? {
+            return Ok(made);
+        }
+    }
+}
+
+/// Stores a list under its name, and returns its digest; `None` if the name has another list than `old` by now.
+fn put(
+    store: &Store,
+    name: &ImageReference,
+    document: &Document,
+    old: Option<&Digest>,
+) -> Result<Option<Digest>, Error> {
     let bytes = document.bytes()?;
     let ingest = store.begin_ingest()?;
     let digest = store.put_blob(&bytes)?;
-    store.put_list(name, &Descriptor::new(&document.media_type, digest.clone(), bytes.len() as u64))?;
+    let list = Descriptor::new(&document.media_type, digest.clone(), bytes.len() as u64);
+    if !store.put_list(name, &list, old)? {
+        return Ok(None);
+    }
     ingest.finish()?;
-    Ok(digest)
+    Ok(Some(digest))
 }
 
 /// The blobs that lists need: their own, and those of the manifests in them that are in the store.
@@ -126,4 +153,39 @@ pub(crate) fn member(manifest: &Descriptor, config: &Config) -> Descriptor {
         os_version: None,
     });
     member
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_processes_add_at_once_is_all_there() {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&home.path().join("store")).expect("a new store");
+        let name: ImageReference = "list:1".parse().expect("a name");
+        let member = |digit: &str| {
+            let digest = format!("sha256:{}", digit.repeat(64)).parse().expect("a digest");
+            Descriptor::new("application/vnd.oci.image.manifest.v1+json", digest, 1)
+        };
+        let add = |known: Option<Document>, digit: &str| {
+            let mut document = known.unwrap_or_else(Document::empty);
+            document.add(member(digit));
+            Ok::<_, Error>(document)
+        };
+        // The first has none to begin with, the second one that is replaced.
+        for (digit, other) in [("a", "b"), ("c", "d")] {
+            let mut others = vec![other];
+            let added = update(&store, &name, |known| {
+                for other in others.drain(..) {
+                    update(&store, &name, |known| add(known, other)).expect("added");
+                }
+                add(known, digit)
+            });
+            let found = find(&store, "list:1").expect("a list");
+            assert_eq!(found.digest, added.expect("added"));
+        }
+        let members = find(&store, "list:1").expect("a list").document.manifests;
+        assert_eq!(members, ["b", "a", "d", "c"].map(member));
+    }
 }
