@@ -48,7 +48,8 @@ impl Credentials {
     pub(crate) fn parse(text: &str) -> Result<Self, Report> {
         match text.split_once(':') {
             Some((user, password)) => Ok(Self::Password { user: user.to_owned(), password: password.to_owned() }),
-            None => Err(Report::new(ReportKind::Invalid, format!("`--creds {text}` has no password"))
+            // What was typed may be a token alone.
+            None => Err(Report::new(ReportKind::Invalid, "`--creds` has no password")
                 .with_hint("use `--creds USER:PASSWORD`, or log in with `rc login`")),
         }
     }

@@ -98,7 +98,7 @@ fn run_and_create_log_in_with_options_and_keep_no_password() {
     let output = create(&["--creds", "me:guess", "--retry", "0"]).exits(125);
     assert!(output.stderr().contains("refused") && !output.stderr().contains("guess"), "{output}");
     create(&["--creds", "me"])
-        .fails(125, "rc: `--creds me` has no password\nhint: use `--creds USER:PASSWORD`, or log in with `rc login`\n");
+        .fails(125, "rc: `--creds` has no password\nhint: use `--creds USER:PASSWORD`, or log in with `rc login`\n");
     let id = create(&["--creds", "me:secret"]).text();
     let inspected = lab.rc(["inspect", &id]).run().text();
     assert!(!inspected.contains("secret"), "{inspected}");
