@@ -79,6 +79,12 @@ impl Expander {
         Ok(())
     }
 
+    /// Takes the comparisons that it takes to look for a pattern in a value, at most, from the same account.
+    fn charge_search(&self, pattern: &Pattern, value: &str) -> Result<(), String> {
+        let compared = value.len().saturating_mul(pattern.longest());
+        self.charge(compared).map_err(|_| "the patterns of all variables together take too long".to_owned())
+    }
+
     /// Expands a text. The error is the reason.
     pub(crate) fn expand(&self, text: &str, mode: Mode, values: Values<'_>) -> Result<Expanded, String> {
         let escape = if mode == Mode::Document { '\\' } else { self.escape };
@@ -300,6 +306,7 @@ impl Run<'_> {
         }
         let pattern = Pattern::new(&self.until(Some('}'), true, depth + 1, None)?)?;
         let value = self.value(name)?.unwrap_or_default();
+        self.expander.charge_search(&pattern, &value)?;
         Ok(match operator {
             '#' => pattern.without_prefix(&value, greed),
             _ => pattern.without_suffix(&value, greed),
@@ -314,6 +321,7 @@ impl Run<'_> {
         let pattern = Pattern::new(&self.until(Some('/'), true, depth + 1, None)?)?;
         let with = self.until(Some('}'), false, depth + 1, None)?;
         let value = self.value(name)?.unwrap_or_default();
+        self.expander.charge_search(&pattern, &value)?;
         Ok(pattern.replace(&value, &with, all))
     }
 }

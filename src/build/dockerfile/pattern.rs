@@ -1,7 +1,8 @@
 //! Patterns in `${name#pattern}`, `${name%pattern}` and `${name/pattern/text}`: `*`, `?`, and `\` before either.
 //!
 //! A pattern is a list of segments between stars. Each is looked for from where the last one ended, or, for the longest
-//! match, the last one from the end: no backtracking, so the time is linear for segments without `?`.
+//! match, the last one from the end: no backtracking, so a segment is compared at each place once. `expand` bounds how
+//! much is compared.
 
 /// The most bytes of a pattern.
 const LIMIT: usize = 1024;
@@ -46,6 +47,11 @@ impl Pattern {
             }
         }
         Ok(Self { segments })
+    }
+
+    /// The length of its longest segment.
+    pub(crate) fn longest(&self) -> usize {
+        self.segments.iter().map(Vec::len).max().unwrap_or(0)
     }
 
     fn is_empty(&self) -> bool {

@@ -172,6 +172,13 @@ fn size_and_depth_and_work_are_bounded() {
     assert_eq!(grow("$A$A$A"), Err("it expands to more than 128 KiB".to_owned()));
     let outcome = (0..WORK).map(|_| grow("${A+y}")).find(Result::is_err);
     assert_eq!(outcome, Some(Err("all variables together have more than 256 MiB".to_owned())));
+    // What is counted is what can be compared at most, so that this test takes no time.
+    for pattern in ["${A//PATTERN/z}", "${A##*PATTERN}", "${A%%PATTERN?*}"] {
+        let expander = Expander::new('\\');
+        let text = pattern.replace("PATTERN", &"y".repeat(900));
+        let outcome = (0..8).map(|_| expander.expand(&text, Mode::Word, &long).map(drop)).find(Result::is_err);
+        assert_eq!(outcome, Some(Err("the patterns of all variables together take too long".to_owned())), "{pattern}");
+    }
 }
 
 #[test]
