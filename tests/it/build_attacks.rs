@@ -1,12 +1,14 @@
 //! What a Dockerfile, a context and an image may try: the cases B1 to B17 of the design, each with a canary that must
 //! stay where and what it is.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
 use crate::build::{build, inspect, lab, play, write};
+use crate::support::processes::processes;
 use crate::support::{Exit, Image, Lab, Layer, Set};
 
 /// What must not be read.
@@ -347,6 +349,29 @@ fn a_stage_that_waits_for_another_build_ends_when_its_own_build_fails() {
     }
     holder.kill(crate::support::Signal::KILL);
     drop(holder.wait());
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN true\n");
+    build(&lab, &["-q"]).exits(0).stdout();
+}
+
+#[test]
+fn stages_that_grow_at_once_hold_nothing_of_each_other() {
+    let stage = |name: &str| format!("FROM localhost/base AS {name}\nRUN echo {name} runs; exec sleep 1000\n");
+    let last = "FROM scratch\nCOPY --from=one / /\nCOPY --from=two / /\n";
+    let lab = lab(&[("Dockerfile", &format!("{}{}{last}", stage("one"), stage("two")))]);
+    let building = lab.rc(["build", "--progress", "plain"]).arg(lab.work("context")).start();
+    ["one", "two"].iter().for_each(|name| building.error_line(&format!(" {name} runs\n")));
+    let workers = processes(&lab, "rc: build");
+    assert_eq!(workers.len(), 2);
+    // The pipe by which a child is told that nothing is wanted of it any more closes when the build closes it.
+    let pipes = |pid: &i32| -> BTreeSet<String> {
+        let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("lists").flatten();
+        let of_its_own = entries.filter(|entry| !["0", "1", "2"].contains(&entry.file_name().to_str().unwrap_or("0")));
+        let targets = of_its_own.filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.display().to_string()));
+        targets.filter(|target| target.starts_with("pipe:")).collect()
+    };
+    assert_eq!(pipes(&workers[0]).intersection(&pipes(&workers[1])).count(), 0);
+    building.kill(crate::support::Signal::KILL);
+    drop(building.wait());
     write(&lab, "Dockerfile", "FROM localhost/base\nRUN true\n");
     build(&lab, &["-q"]).exits(0).stdout();
 }

@@ -46,7 +46,8 @@ pub(crate) enum BuildEvent<'a> {
     },
     /// The step has ended well.
     Ended(Outcome),
-    /// Nothing has happened for a moment: what is shown may move ([`super::BuildRequest::is_watched`]).
+    /// A moment has passed while several stages grow, or somebody watches ([`super::BuildRequest::is_watched`]): what
+    /// is shown may move.
     Tick,
 }
 

@@ -205,12 +205,12 @@ fn follow(
             wanted = None;
         }
         for (stream, pipe) in &mut streams {
-            drain(*stream, pipe, &mut buffer, output)?;
+            drain(*stream, pipe, AT_ONCE, &mut buffer, output)?;
         }
         if is_told && let SessionEvent::Exited { code, .. } = session.event()? {
             // All of its output is in the pipes.
             for (stream, pipe) in &mut streams {
-                drain(*stream, pipe, &mut buffer, output)?;
+                drain(*stream, pipe, usize::MAX, &mut buffer, output)?;
             }
             scene.leave(session.leave());
             scene.check()?;
@@ -219,16 +219,20 @@ fn follow(
     }
 }
 
-/// Reads what is there; at its end the pipe is closed.
+/// How often a pipe is read before the other descriptors are looked at: a program may write as fast as this reads.
+const AT_ONCE: usize = 16;
+
+/// Reads what is there, so many times at most; at its end the pipe is closed.
 fn drain(
     stream: Stream,
     pipe: &mut Option<OwnedFd>,
+    most: usize,
     buffer: &mut [u8],
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<(), Report> {
     let Some(open) = pipe.take() else { return Ok(()) };
     let mut file = std::fs::File::from(open);
-    loop {
+    for _ in 0..most {
         match file.read(buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => output(stream, &buffer[..count]),

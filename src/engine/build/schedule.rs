@@ -46,10 +46,14 @@ impl Maker<'_> {
                 }
                 _ => {}
             }
-            for index in ready.into_iter().take(most.saturating_sub(workers.len())) {
-                workers.push(Worker::start(index, self.scene, |tell| self.stage(plan, index, tell))?);
-            }
-            if let Err(failed) = self.listen(&mut workers, tell) {
+            let free = most.saturating_sub(workers.len());
+            let started = ready.into_iter().take(free).try_for_each(|index| {
+                let worker = Worker::start(index, self.scene, &workers, |tell| self.stage(plan, index, tell))?;
+                workers.push(worker);
+                Ok(())
+            });
+            let told = started.map_err(Failed::Report).and_then(|()| self.listen(&mut workers, tell));
+            if let Err(failed) = told {
                 break Err(failed);
             }
         };
@@ -61,7 +65,8 @@ impl Maker<'_> {
     /// Waits until children have told something, and passes it on. Takes the stages of those that are done.
     fn listen(&mut self, workers: &mut Vec<Worker>, tell: &mut dyn FnMut(usize, BuildEvent<'_>)) -> Result<(), Failed> {
         let mut polled: Vec<_> = workers.iter().map(|worker| PollFd::new(worker, PollFlags::IN)).collect();
-        let tick = self.request.is_watched.then_some(TICK);
+        // Of several, one that is silent must not keep another's lines from the screen.
+        let tick = (self.request.is_watched || workers.len() > 1).then_some(TICK);
         match poll(&mut polled, tick.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             other => other

@@ -39,6 +39,9 @@ pub(super) struct Worker {
 /// How long a child that is not wanted any more may take to end what it runs.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// About how many bytes are read before they are passed on.
+const AT_ONCE: usize = 256 << 10;
+
 /// The longest frame: an image's configuration, with much to spare.
 const LONGEST: usize = 64 << 20;
 
@@ -76,16 +79,20 @@ impl From<Told> for Failed {
 }
 
 impl Worker {
-    /// Starts a child in which `grow` makes the stage.
+    /// Starts a child in which `grow` makes the stage, beside `others`.
     pub(super) fn start(
         index: usize,
         scene: &Scene<'_>,
+        others: &[Self],
         grow: impl FnOnce(&mut dyn FnMut(BuildEvent<'_>)) -> Result<Stage, Failed>,
     ) -> Result<Self, Report> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(cannot("create a pipe"))?;
         let (theirs, wanted) = pipe_with(PipeFlags::CLOEXEC).map_err(cannot("create a pipe"))?;
         let child = fork(&CloneOptions::default(), || {
-            drop(process::close(wanted.as_fd()));
+            // With a copy of it, another one would never know that nothing is wanted of it any more.
+            let own = [wanted.as_fd(), read.as_fd()].into_iter();
+            let of_others = others.iter().flat_map(|other| [other.wanted.as_fd(), other.pipe.as_fd()]);
+            own.chain(of_others).for_each(|end| drop(process::close(end)));
             let ready = prctl::die_with_parent().and_then(|()| prctl::set_name("rc: build"));
             if ready.and_then(|()| signal::unblock_all()).is_err() || scene.wanted.set(theirs).is_err() {
                 return 125;
@@ -104,16 +111,7 @@ impl Worker {
 
     /// Passes on what the child has told. Returns its stage once it is complete.
     pub(super) fn read(&mut self, tell: &mut dyn FnMut(BuildEvent<'_>)) -> Option<Result<Stage, Failed>> {
-        let mut buffer = vec![0; 64 << 10];
-        let is_over = loop {
-            match self.pipe.read(&mut buffer) {
-                Ok(0) => break true,
-                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break true,
-            }
-        };
+        let is_over = take(&mut self.pipe, &mut self.unread);
         let mut at = 0;
         while let Some((tag, bytes, next)) = split(&self.unread, at) {
             if tag == b'r' {
@@ -158,6 +156,23 @@ impl AsFd for Worker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pipe.as_fd()
     }
+}
+
+/// Adds what is in the pipe, but not more than [`AT_ONCE`]: a child may write as fast as this reads. Returns whether
+/// that was the end.
+fn take(pipe: &mut File, unread: &mut Vec<u8>) -> bool {
+    let mut buffer = vec![0; 64 << 10];
+    let most = unread.len() + AT_ONCE;
+    while unread.len() < most {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(count) => unread.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+    false
 }
 
 fn stage(bytes: &[u8]) -> Result<Stage, Failed> {
@@ -227,6 +242,25 @@ fn cannot<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Report 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_that_never_stops_is_heard_all_the_same() {
+        let (read, write) = io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&read, true).expect("set");
+        let writer = std::thread::spawn(move || {
+            let mut write = write;
+            // Until the other end is closed.
+            while write.write_all(&[b'x'; 64 << 10]).is_ok() {}
+        });
+        let (mut pipe, mut unread) = (File::from(OwnedFd::from(read)), Vec::new());
+        while unread.len() < 8 * AT_ONCE {
+            let before = unread.len();
+            assert!(!take(&mut pipe, &mut unread));
+            assert!(unread.len() < before + AT_ONCE + (64 << 10));
+        }
+        drop(pipe);
+        writer.join().expect("ended");
+    }
 
     #[test]
     fn frames_are_read_when_they_are_complete() {

@@ -121,6 +121,10 @@ impl Display for Plain {
         self.add(step, line, true);
     }
 
+    fn tick(&mut self) {
+        self.turn(false);
+    }
+
     fn finish(&mut self) {
         self.turn(true);
     }
