@@ -39,7 +39,11 @@ impl Store {
             let is_there = read(note.clone())
                 .is_some_and(|diff_id| maps.iter().any(|map| self.has_layer(map, &diff_id).unwrap_or(true)));
             if !is_there {
-                fs::remove_file(&note)?;
+                match fs::remove_file(&note) {
+                    // Another process has just removed it.
+                    Err(error) if !error.is_not_found() => return Err(error),
+                    _ => {}
+                }
             }
         }
         Ok(())

@@ -36,8 +36,9 @@ impl Store {
             text.push_str(&format!("{} {now:.0} {why}\n", key.hex()));
         }
         let excess = text.len().saturating_sub(LIMIT);
-        // The oldest go, whole lines of them.
-        let kept = if excess > 0 { text[excess..].split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+        // The oldest go, whole lines of them; of a damaged file perhaps all.
+        let rest = || text.get(excess..)?.split_once('\n').map(|(_, rest)| rest);
+        let kept = if excess > 0 { rest().unwrap_or_default() } else { &text };
         fs::replace(path, kept.as_bytes(), Durability::Volatile)
     }
 

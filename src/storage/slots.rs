@@ -98,7 +98,11 @@ pub(super) fn trim(directory: PathBuf, most: u64) -> Result<(), PathError> {
     for (_, size, path) in all.into_iter().rev() {
         kept += size;
         if kept > most {
-            fs::remove_file(path)?;
+            match fs::remove_file(path) {
+                // A build has just removed it.
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
