@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header 512 │ data, padded to 512 │ header │ … │ two blocks of zeros (or the end of the stream)
-//! x, g, L, K headers describe the next real entry (g: all that follow)
+//! x, L, K headers describe the next real entry; a g header all that follow, but docker and podman do without it
 //! ```
 //!
 //! If an archive contradicts itself, rc reads it as Go's archive/tar does, and so as docker, podman and umoci do: if
@@ -118,7 +118,6 @@ pub(crate) struct Reader<R> {
     /// Remaining bytes of the current entry's data, and of the padding after them.
     left: u64,
     padding: u64,
-    global: Pax,
     /// Remaining bytes for headers that apply to all entries.
     global_budget: u64,
     is_over: bool,
@@ -128,7 +127,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads an archive from its first byte.
     pub(crate) fn new(input: R) -> Self {
         let global_budget = GLOBAL_LIMIT;
-        Self { input, offset: 0, left: 0, padding: 0, global: Pax::default(), global_budget, is_over: false }
+        Self { input, offset: 0, left: 0, padding: 0, global_budget, is_over: false }
     }
 
     /// The next entry, or `None` after the last. Skips the unread rest of the previous one.
@@ -142,19 +141,19 @@ impl<R: BufRead> Reader<R> {
             let Some((start, header)) = self.next_header()? else { return Ok(None) };
             let damaged = |reason| Error::Damaged { offset: start, reason };
             match header.kind() {
-                b'x' => pax.merge(&self.side_data(&header, &mut budget, start)?).map_err(damaged)?,
+                // Of several, Go knows the last one alone.
+                b'x' => pax = Pax::parse(&self.side_data(&header, &mut budget, start)?).map_err(damaged)?,
                 b'g' => {
                     let mut left = self.global_budget;
                     let data = self.side_data(&header, &mut left, start)?;
                     self.global_budget = left;
-                    self.global.merge(&data).map_err(damaged)?;
+                    Pax::parse(&data).map_err(damaged)?;
+                    // To Go it is an entry, so that what was said before is not about the next one.
+                    (pax, long_name, long_link) = (Pax::default(), None, None);
                 }
                 b'L' => long_name = Some(until_nul(self.side_data(&header, &mut budget, start)?)),
                 b'K' => long_link = Some(until_nul(self.side_data(&header, &mut budget, start)?)),
-                _ => {
-                    let pax = self.global.overridden_by(pax);
-                    return self.entry(&header, pax, long_name, long_link, start, budget).map(Some);
-                }
+                _ => return self.entry(&header, pax, long_name, long_link, start, budget).map(Some),
             }
         }
     }
@@ -169,8 +168,9 @@ impl<R: BufRead> Reader<R> {
         mut budget: u64,
     ) -> Result<Entry, Error> {
         let damaged = |reason| Error::Damaged { offset: start, reason };
-        let mut path = pax.take(b"path").or(long_name).unwrap_or_else(|| header.path());
-        let link = pax.take(b"linkpath").or(long_link).unwrap_or_else(|| header.link());
+        let given = |long: Option<Vec<u8>>| long.filter(|name| !name.is_empty());
+        let mut path = given(long_name).or_else(|| pax.take(b"path")).unwrap_or_else(|| header.path());
+        let link = given(long_link).or_else(|| pax.take(b"linkpath")).unwrap_or_else(|| header.link());
         let Some(kind) = Kind::from_flag(header.kind(), &path) else {
             return Err(Error::UnknownType { path, kind: header.kind() });
         };

@@ -13,9 +13,10 @@ pub(super) struct Pax {
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
 impl Pax {
-    /// Adds the records of one header: `LENGTH KEY=VALUE
-    /// `, where the length includes itself.
-    pub(super) fn merge(&mut self, mut data: &[u8]) -> Result<(), &'static str> {
+    /// The records of one header: `LENGTH KEY=VALUE`, each with a newline; the length includes itself. One with an
+    /// empty value says nothing.
+    pub(super) fn parse(mut data: &[u8]) -> Result<Self, &'static str> {
+        let mut found = Self::default();
         while !data.is_empty() {
             let space = memchr::memchr(b' ', &data[..data.len().min(20)]).ok_or("a PAX record without length")?;
             let length = decimal(&data[..space]).and_then(|n| usize::try_from(n).ok());
@@ -32,32 +33,18 @@ impl Pax {
                 return Err("a PAX record with a bad key");
             }
             match key {
-                b"GNU.sparse.offset" => self.sparse_pairs.push((value.to_vec(), Vec::new())),
-                b"GNU.sparse.numbytes" => match self.sparse_pairs.last_mut() {
+                b"GNU.sparse.offset" => found.sparse_pairs.push((value.to_vec(), Vec::new())),
+                b"GNU.sparse.numbytes" => match found.sparse_pairs.last_mut() {
                     Some((_, count)) if count.is_empty() => *count = value.to_vec(),
                     _ => return Err("a sparse map that does not start with an offset"),
                 },
                 _ => {
-                    self.records.insert(key.to_vec(), value.to_vec());
+                    found.records.insert(key.to_vec(), value.to_vec());
                 }
             }
         }
-        Ok(())
-    }
-
-    /// These global records, replaced by an entry's own if both have a key; an empty value removes it.
-    pub(super) fn overridden_by(&self, entry: Self) -> Self {
-        if self.records.is_empty() {
-            return entry.without_empty();
-        }
-        let mut records = self.records.clone();
-        records.extend(entry.records);
-        Self { records, sparse_pairs: entry.sparse_pairs }.without_empty()
-    }
-
-    fn without_empty(mut self) -> Self {
-        self.records.retain(|key, value| !value.is_empty() || key.starts_with(XATTR));
-        self
+        found.records.retain(|key, value| !value.is_empty() || key.starts_with(XATTR));
+        Ok(found)
     }
 
     /// Removes and returns a record.

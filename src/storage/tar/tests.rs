@@ -64,6 +64,18 @@ fn links_and_directories_have_no_data_whatever_they_say() {
     }
 }
 
+#[test]
+fn of_names_and_headers_that_contradict_each_other_go_s_count() {
+    let long = Item { path: b"././@LongLink", kind: b'L', data: b"long\0", ..Item::default() };
+    let mut archive = Archive::default();
+    archive.pax(&[(b"path", b"pax")]).add(&long).file("short", b"");
+    archive.add(&long).pax(&[(b"path", b"pax")]).file("short", b"");
+    archive.pax(&[(b"path", b"first"), (b"size", b"512")]).pax(&[(b"uid", b"5")]).file("own", b"");
+    archive.pax(&[(b"path", b"pax")]).data(&global(&[(b"path", b"global")])).file("next", b"");
+    let expected = ["long", "long", "own", "next"].map(|name| (name.to_owned(), 0));
+    assert_eq!(names(&archive.end()), expected);
+}
+
 /// A header for all entries that follow.
 fn global(records: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut global = Archive::default();
@@ -76,14 +88,15 @@ fn global(records: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn global_records_hold_until_they_are_overridden() {
+fn records_hold_for_one_entry_and_global_ones_as_with_docker_for_none() {
     let mut archive = Archive::default();
-    archive.data(&global(&[(b"mtime", b"-1.5"), (b"uid", b"77")]));
-    archive.file("a", b"").pax(&[(b"uid", b"5"), (b"mtime", b"")]).file("b", b"").file("c", b"");
+    archive.data(&global(&[(b"mtime", b"8"), (b"uid", b"77")]));
+    archive.file("a", b"").pax(&[(b"uid", b"5"), (b"mtime", b"-1.5")]).file("b", b"");
+    archive.pax(&[(b"uid", b"5"), (b"mtime", b"")]).file("c", b"").file("d", b"");
     let all = read(&archive.end()).expect("reads");
     let facts: Vec<_> =
         all.iter().map(|(entry, _)| (entry.uid, entry.mtime.seconds, entry.mtime.nanoseconds)).collect();
-    assert_eq!(facts, [(77, -2, 500_000_000), (5, 1_000_000, 0), (77, -2, 500_000_000)]);
+    assert_eq!(facts, [(0, 1_000_000, 0), (5, -2, 500_000_000), (5, 1_000_000, 0), (0, 1_000_000, 0)]);
 }
 
 #[test]
