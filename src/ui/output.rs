@@ -132,7 +132,7 @@ impl Write for Output {
             self.flush()?;
         }
         if bytes.len() >= BUFFER {
-            return Ok(rustix::io::retry_on_intr(|| rustix::io::write(self.stream.descriptor(), bytes))?);
+            return write_some(self.stream.descriptor(), bytes);
         }
         self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -144,21 +144,26 @@ impl Write for Output {
             if written == self.buffer.len() {
                 break Ok(());
             }
-            match rustix::io::write(self.stream.descriptor(), &self.buffer[written..]) {
+            match write_some(self.stream.descriptor(), &self.buffer[written..]) {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
-                Err(rustix::io::Errno::INTR) => {}
-                // Some process may have made the terminal non-blocking for all: wait, so that no output is lost.
-                Err(rustix::io::Errno::AGAIN) => {
-                    if let Err(error) = wait_writable(self.stream.descriptor()) {
-                        break Err(error);
-                    }
-                }
-                Err(error) => break Err(error.into()),
+                Err(error) => break Err(error),
             }
         };
         self.buffer.drain(..written);
         result
+    }
+}
+
+/// Writes as much as there is room for, and waits until there is some.
+fn write_some(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match rustix::io::write(descriptor, bytes) {
+            Err(rustix::io::Errno::INTR) => {}
+            // Some process may have made the terminal or pipe non-blocking for all: wait, so that no output is lost.
+            Err(rustix::io::Errno::AGAIN) => wait_writable(descriptor)?,
+            other => return Ok(other?),
+        }
     }
 }
 

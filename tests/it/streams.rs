@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{OFlags, fcntl_getfl};
 
 use crate::support::command::Command;
-use crate::support::{Chance, Exit, Lab, Signal, image};
+use crate::support::{Chance, Exit, Lab, Signal, image, wait};
 
 /// The commands that connect a program to their own descriptors: the words of each, up to the program's.
 const JOINED: [&[&str]; 3] = [
@@ -92,6 +92,21 @@ fn x2_pipes_of_the_caller_go_one_way_and_are_left_as_they_were() {
         assert_eq!(text, "of the host\nof the container\n");
     }
     lab.remove_containers();
+}
+
+#[test]
+fn a_long_answer_arrives_whole_in_a_pipe_that_makes_nobody_wait() {
+    let lab = Lab::new();
+    let whole = lab.rc(["completion", "elvish"]).run().stdout();
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("set");
+    let answering = lab.rc(["completion", "elvish"]).output(File::from(OwnedFd::from(writer))).start();
+    // More than it takes was written at once.
+    wait::until("the pipe is full", || (rustix::io::ioctl_fionread(&reader).ok()? >= 64 << 10).then_some(()));
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("text");
+    answering.wait().succeeds();
+    assert!(text == whole, "{} of {} bytes", text.len(), whole.len());
 }
 
 #[test]
