@@ -33,6 +33,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
+    if args.time.is_some() && !args.force {
+        return Err(Error::new("--time needs --force"));
+    }
     let mut screen = Screen::default();
     let mut selection = Selection { filters: args.filters, latest: args.latest.latest, ..args.selection.into() };
     selection.ignore |= args.force;

@@ -42,10 +42,10 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
 
 fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     let manager = ctx.manager.take();
+    let selection = Selection { all: args.all, names: args.containers, ..Selection::default() };
+    let selection = args.filter.narrow(selection);
     if args.attach || args.interactive {
-        let [name] = args.containers.as_slice() else {
-            return Err(Error::new("`--attach` and `--interactive` take exactly one container"));
-        };
+        let name = &one(ctx, &selection)?;
         let config = engine::find(&ctx.engine, name)?.config;
         if args.interactive && config.open_stdin && config.tty {
             console::check_input()?;
@@ -58,11 +58,20 @@ fn start(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
     if args.detach_keys.is_some() {
         return Err(Error::new("`--detach-keys` needs `--attach` or `--interactive`"));
     }
-    let selection = Selection { all: args.all, names: args.containers, ..Selection::default() };
-    let selection = args.filter.narrow(selection);
     let mut screen = Screen::default();
     let front_end = Console::Apart.front_end(false);
     let started = engine::start(&ctx.engine, manager, &selection, front_end, &mut screen)?;
     screen.exit()?;
     exit_of(Console::Apart.follow(started)?)
+}
+
+/// The container to attach to.
+fn one(ctx: &Ctx, selection: &Selection) -> Result<String, Error> {
+    if selection.all || !selection.filters.is_empty() {
+        return Err(Error::new("`--attach` and `--interactive` take neither `--all` nor `--filter`"));
+    }
+    match &engine::named(&ctx.engine, selection)?[..] {
+        [name] => Ok(name.clone()),
+        _ => Err(Error::new("`--attach` and `--interactive` take exactly one container")),
+    }
 }

@@ -251,6 +251,32 @@ fn wait_waits_for_any_state_that_is_asked_for() {
 }
 
 #[test]
+fn the_latest_container_is_started_and_removed_and_no_option_is_overlooked() {
+    let lab = lab();
+    for (name, code) in [("old", "1"), ("new", "3")] {
+        let create = ["create", "--name", name, "--network", "none", "payload", "/payload", "exit", code];
+        lab.rc(create).run().succeeds();
+    }
+    lab.rc(["start", "-a", "-l"]).run().is(3, "", "");
+    let neither = "rc: `--attach` and `--interactive` take neither `--all` nor `--filter`\n";
+    for (words, message) in [
+        (&["start", "-a", "-l", "old"][..], "rc: containers cannot be named together with --latest\n"),
+        (&["start", "-a", "--all"], neither),
+        (&["start", "-i", "-f", "name=o", "old"], neither),
+        (&["start", "-a", "old", "new"], "rc: `--attach` and `--interactive` take exactly one container\n"),
+        (&["start", "-a"], "rc: no container was named\n"),
+        (&["rm", "-t", "3", "old"], "rc: --time needs --force\n"),
+        (&["rm", "-l", "old"], "rc: containers cannot be named together with --latest\n"),
+    ] {
+        lab.rc(words).run().fails(125, message);
+    }
+    let newest = lab.rc(["ps", "-lq", "--no-trunc"]).run().text();
+    lab.rc(["rm", "-l"]).run().prints(format!("{newest}\n"));
+    lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().prints("old\n");
+    lab.remove_containers();
+}
+
+#[test]
 fn wait_prints_exit_codes() {
     let lab = lab();
     detached(&lab, "three", &["exit", "3"]);

@@ -6,9 +6,10 @@ use super::environment::variables;
 use crate::error::Error;
 use crate::plan::ContainerConfig;
 
-/// Options that the unit sets itself. Source: podman's `pkg/systemd/generate/containers.go`.
-const OWN: [&str; 9] =
-    ["detach", "rm", "replace", "name", "sdnotify", "cidfile", "conmon_pidfile", "cgroups", "restart"];
+/// Options that the unit sets itself, and some that do not go with `--detach`, which is one of these. Source: podman's
+/// `pkg/systemd/generate/containers.go`.
+const OWN: [&str; 11] =
+    ["attach", "cgroups", "cidfile", "conmon_pidfile", "detach", "name", "replace", "restart", "rm", "rmi", "sdnotify"];
 
 /// Prefixes of variables that would control rc or systemd if the unit set them.
 const CONTROLLING: [&str; 7] = ["HOME", "PATH", "XDG_", "NOTIFY_", "LISTEN_", "DBUS_", "RC_"];

@@ -1,14 +1,14 @@
 use clap::Args as _;
 
 use super::*;
-use crate::cmd::args::{ContainerArgs, with_values};
+use crate::cmd::args::{ContainerArgs, RunArgs, with_values};
 
 fn again(line: &str, env: &[&str]) -> Retyped {
     let mut config = crate::plan::example();
     config.create_command = line.split(' ').map(str::to_owned).collect();
     config.env = env.iter().map(|&line| line.to_owned()).collect();
-    let run = with_values(ContainerArgs::augment_args(Command::new("run")));
-    let create = run.clone().name("create");
+    let run = with_values(RunArgs::augment_args(Command::new("run")));
+    let create = with_values(ContainerArgs::augment_args(Command::new("create")));
     retype(&Command::new("rc").subcommands([run, create]), &config)
         .map_err(|error| error.message)
         .expect("a command line")
@@ -21,6 +21,11 @@ fn what_a_unit_sets_is_left_out_wherever_it_stands() {
     assert_eq!(again.options, ["--interactive", "--tty", "--publish=80:80", "--volume=/x:/y", "--network=host"]);
     assert_eq!(again.words, ["box", "-d", "--rm"]);
     assert_eq!(again.sdnotify, "conmon");
+    // Nor can anyone be attached to what the unit starts with `--detach`, which keeps the image as well.
+    for line in ["rc create -a stdout --attach=stderr box", "rc run --rmi box"] {
+        let again = self::again(line, &[]);
+        assert_eq!((again.options.len(), again.words), (0, vec!["box".to_owned()]), "{line}");
+    }
 }
 
 #[test]
