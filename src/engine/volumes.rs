@@ -141,10 +141,7 @@ fn uses(container: &Container, volume: &Name) -> bool {
 
 /// As podman: a whole name comes before the beginning of one.
 pub(super) fn find(store: &Store, typed: &str) -> Result<Volume, Report> {
-    let missing = || {
-        let message = format!("no such volume: {}", typed.escape_debug());
-        Report::new(ReportKind::NotFound(Thing::Volume), message)
-    };
+    let missing = || missing(typed);
     // No other text can be one, not even its beginning.
     let name: Name = typed.parse().map_err(|_| missing())?;
     if let Some(volume) = store.volume(&name)? {
@@ -159,6 +156,10 @@ pub(super) fn find(store: &Store, typed: &str) -> Result<Volume, Report> {
         }
         _ => Err(missing()),
     }
+}
+
+fn missing(typed: &str) -> Report {
+    Report::new(ReportKind::NotFound(Thing::Volume), format!("no such volume: {}", typed.escape_debug()))
 }
 
 /// Whether there is a volume of this name, even a damaged one.
@@ -291,10 +292,12 @@ pub(crate) fn import_volume(context: &Context, name: &str, archive: File) -> Res
     let volume = find(store, name)?;
     let ids = context.ids()?;
     let home = UserNamespace::open(&ids, &context.runtime_dir()?)?;
+    // The image's files are not copied over these: neither by a start that is under way, nor by a later one.
+    let lock = volume.lock()?.ok_or_else(|| missing(name))?;
     let directory = fs::open_directory(&directory)?;
-    let owners = if ids.is_single() { Owners::Me } else { Owners::Archive(ids.users(), ids.groups()) };
-    // The image's files are not copied over these.
     volume.mark_used()?;
+    drop(lock);
+    let owners = if ids.is_single() { Owners::Me } else { Owners::Archive(ids.users(), ids.groups()) };
     userns::inside(&home, "rc: import", || {
         let decoder = decompress(archive).map_err(|error| unpack::Error::Archive(error.into()))?;
         let mut archive = Reader::new(BufReader::with_capacity(256 << 10, decoder));

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Exit, Lab, Layer};
+use crate::support::{Exit, Lab, Layer, wait};
 
 /// A lab with the image `payload`.
 fn lab() -> Lab {
@@ -238,6 +238,26 @@ fn an_export_comes_back_by_an_import() {
     lab.rc(["volume", "import", "to", "from.tar.gz"]).directory(lab.work("")).run().says_nothing();
     run(&lab, "to:/v", &["read", "/v/own"]).prints("stays\n");
     assert!(lab.rc(["volume", "import", "to"]).input("no archive").run().exits(125).stderr().contains("archive"));
+}
+
+#[test]
+fn an_import_waits_for_a_start_that_copies_files_into_the_volume() {
+    let lab = lab();
+    lab.rc(["volume", "create", "v"]).run().succeeds();
+    let directory = lab.store().join("volumes/v");
+    // What such a start holds.
+    let held = fs::File::create(directory.join("lock")).expect("a lock");
+    held.lock().expect("locked");
+    let archive = Layer::new().file("file", 0o644, b"text").bytes();
+    let importing = lab.rc(["volume", "import", "v"]).input(archive).start();
+    let waiting = format!(" -> FLOCK  ADVISORY  WRITE {} ", importing.pid());
+    wait::until("it waits for the lock", || {
+        fs::read_to_string("/proc/locks").expect("/proc/locks").contains(&waiting).then_some(())
+    });
+    assert!(!directory.join("used").exists() && !directory.join("_data/file").exists());
+    drop(held);
+    importing.wait().says_nothing();
+    assert!(directory.join("used").exists() && directory.join("_data/file").exists());
 }
 
 #[test]
