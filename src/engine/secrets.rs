@@ -106,7 +106,8 @@ pub(super) fn find(store: &Store, typed: &str) -> Result<(SecretRecord, Vec<u8>)
     store.secret(&found.name)?.ok_or_else(missing)
 }
 
-/// Removes secrets; a container that has one cannot be started any more. With `ignore`, a missing one is no failure.
+/// Removes secrets, even damaged ones; a container that has one cannot be started any more. With `ignore`, a missing
+/// one is no failure.
 pub(crate) fn remove_secrets(
     context: &Context,
     names: &[String],
@@ -116,20 +117,13 @@ pub(crate) fn remove_secrets(
 ) -> Result<(), Report> {
     let store = context.store()?;
     let names: Vec<String> = match all {
-        true => store.list_secrets()?.0.into_iter().map(|record| record.name.to_string()).collect(),
+        true => store.secret_names()?.iter().map(ToString::to_string).collect(),
         false => names.to_vec(),
     };
     for name in names {
-        let removed = find(store, &name).and_then(|(record, _)| {
-            let is_removed = store.remove_secret(&record.name)?;
-            if is_removed {
-                tell(store, "remove", &record);
-            }
-            Ok((is_removed, record.id))
-        });
-        let (shown, result) = match removed {
-            Ok((is_removed, id)) => (id, Ok(is_removed)),
-            Err(report) if ignore && report.kind == ReportKind::NotFound(Thing::Secret) => (name, Ok(false)),
+        let (shown, result) = match remove_one(store, &name) {
+            Ok((id, is_removed)) => (id, Ok(is_removed)),
+            Err(report) if (ignore || all) && report.kind == ReportKind::NotFound(Thing::Secret) => (name, Ok(false)),
             Err(report) => (name, Err(report)),
         };
         if observer.item(&shown, result).is_break() {
@@ -137,4 +131,19 @@ pub(crate) fn remove_secrets(
         }
     }
     Ok(())
+}
+
+/// Returns the ID, or the name if the record cannot be read, and whether it was there.
+fn remove_one(store: &Store, typed: &str) -> Result<(String, bool), Report> {
+    match find(store, typed) {
+        Ok((record, _)) => {
+            let is_removed = store.remove_secret(&record.name)?;
+            if is_removed {
+                tell(store, "remove", &record);
+            }
+            Ok((record.id, is_removed))
+        }
+        Err(report) if matches!(report.kind, ReportKind::NotFound(_) | ReportKind::Invalid) => Err(report),
+        Err(_) => Ok((typed.to_owned(), store.remove_secret(&typed.parse()?)?)),
+    }
 }

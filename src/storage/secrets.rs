@@ -71,8 +71,8 @@ impl Store {
         Ok(Some((record, bytes.get(end + 1..).unwrap_or_default().to_vec())))
     }
 
-    /// All secrets in the order of their names, and the damaged ones.
-    pub(crate) fn list_secrets(&self) -> Result<(Vec<SecretRecord>, Vec<Error>), Error> {
+    /// The names of all secrets, even damaged ones, in their order.
+    pub(crate) fn secret_names(&self) -> Result<Vec<Name>, Error> {
         let entries = match fs::read_dir(self.secrets()) {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => return Ok(<_>::default()),
@@ -81,8 +81,13 @@ impl Store {
         let mut names: Vec<Name> =
             entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         names.sort();
+        Ok(names)
+    }
+
+    /// All secrets in the order of their names, and the damaged ones.
+    pub(crate) fn list_secrets(&self) -> Result<(Vec<SecretRecord>, Vec<Error>), Error> {
         let (mut found, mut damaged) = (Vec::new(), Vec::new());
-        for name in names {
+        for name in self.secret_names()? {
             match self.secret(&name) {
                 Ok(secret) => found.extend(secret.map(|(record, _)| record)),
                 Err(error) => damaged.push(error),

@@ -156,8 +156,14 @@ fn secrets_are_listed_inspected_and_removed() {
     }
     lab.rc(["secret", "rm", "three"]).run().fails(125, "rc: no such secret: three\n");
     lab.rc(["secret", "rm", "--ignore", "three", "two"]).run().succeeds();
+    // Of one that cannot be read any more nothing is left, either.
+    lab.rc(["secret", "create", "lost", "-"]).input("x").run().succeeds();
+    fs::write(lab.store().join("secrets/lost/secret"), "{").expect("written");
+    assert!(lab.rc(["secret", "inspect", "lost"]).run().exits(125).stderr().contains("secrets/lost/secret"));
+    lab.rc(["secret", "rm", "lost"]).run().prints("lost\n");
+    lab.rc(["secret", "rm", "lost"]).run().fails(125, "rc: no such secret: lost\n");
     lab.rc(["secret", "rm", "--all"]).run().prints(format!("{id}\n"));
     lab.rc(["secret", "ls", "-q"]).run().says_nothing();
     let told = ["events", "--no-stream", "--filter", "type=secret", "--format", "{{.Status}} {{.Name}}"];
-    lab.rc(told).run().prints("create one\ncreate two\nremove two\nremove one\n");
+    lab.rc(told).run().prints("create one\ncreate two\nremove two\ncreate lost\nremove one\n");
 }
