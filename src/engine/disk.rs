@@ -89,14 +89,15 @@ pub(crate) fn disk_usage(context: &Context) -> Result<DiskUsage, Report> {
         .iter()
         .map(|image| image.parts.iter().filter(|part| users.get(part).is_some_and(|count| *count > 1)).map(size).sum())
         .collect();
-    let needed: BTreeSet<&Digest> = listing.containers.iter().filter_map(|it| it.config.image.id.as_ref()).collect();
+    let used = listing.containers.iter().flat_map(|it| it.config.images());
+    let needed: BTreeSet<&Digest> = used.filter_map(|image| image.id.as_ref()).collect();
     let kept: BTreeSet<&PathBuf> =
         images.iter().filter(|image| needed.contains(&image.image.id)).flat_map(|image| &image.parts).collect();
     let unused_image_bytes = users.keys().filter(|part| !kept.contains(**part)).map(|part| size(part)).sum();
     for (image, shared) in images.iter_mut().zip(shared) {
         image.size = image.parts.iter().map(size).sum();
         image.shared = shared;
-        image.containers = listing.containers.iter().filter(|it| it.config.image.is(&image.image.id)).count();
+        image.containers = listing.containers.iter().filter(|it| it.config.uses_image(&image.image.id)).count();
     }
     let links = |name: &Name| listing.containers.iter().filter(|it| mounted(it).contains(name)).count();
     let volumes = names

@@ -69,7 +69,7 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
             same.image.names.extend(image.names);
             continue;
         }
-        let containers = containers.iter().filter(|container| container.config.image.is(&image.id)).count();
+        let containers = containers.iter().filter(|container| container.config.uses_image(&image.id)).count();
         images.push(ListedImage { image, manifests, size, digests, containers });
     }
     Ok(Images { images, damaged: damaged.into_iter().map(Report::from).collect() })
@@ -115,11 +115,12 @@ fn patterns(typed: &str) -> Vec<String> {
     [whole(typed), whole(&here), Some(typed.to_owned())].into_iter().flatten().collect()
 }
 
-/// Adds names to an image: all of them, or none if one cannot be added.
+/// Adds names to an image: all of them, or none if one cannot be a name.
 pub(crate) fn tag(context: &Context, image: &str, names: &[ImageReference]) -> Result<(), Report> {
     let store = context.store()?;
     let _deferred = store.defer_collection()?;
     let image = local::find(store, &context.registries, image)?;
+    names.iter().try_for_each(local::check_new_name)?;
     for name in names {
         local::tag(store, &image, name)?;
         happened::to_image(store, "tag", image.id.hex(), name.to_string());
@@ -214,8 +215,7 @@ fn on_platform(context: &Context, store: &Store, name: &str, platforms: &[Platfo
 /// Removes the containers of an image, even running ones.
 fn remove_users(context: &Context, store: &Store, image: &Digest) -> Result<(), Report> {
     let removal = ContainerRemoval { force: true, timeout: None, volumes: false };
-    let users =
-        container::list(store)?.containers.into_iter().filter(|it| it.config.images().any(|used| used.is(image)));
+    let users = container::list(store)?.containers.into_iter().filter(|it| it.config.uses_image(image));
     for container in users {
         container::remove(store, container, &removal, &context.runtime_dir()?)?;
     }

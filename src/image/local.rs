@@ -330,11 +330,17 @@ pub(crate) fn unpacked_layers(store: &Store, image: &LocalImage, map: &str) -> R
 
 /// Gives an image another name; an image that had the name loses it.
 pub(crate) fn tag(store: &Store, image: &LocalImage, name: &ImageReference) -> Result<(), Error> {
+    check_new_name(name)?;
+    Ok(store.tag(name, &image.manifest, image.indexes.first())?)
+}
+
+/// Fails if no image can be given this name.
+pub(crate) fn check_new_name(name: &ImageReference) -> Result<(), Error> {
     if name.tag().is_none() || name.digest().is_some() {
         let reason = "an image is named by a tag, not by a digest";
         return Err(crate::types::Invalid::new("image name", name.to_string(), reason).into());
     }
-    Ok(store.tag(name, &image.manifest, image.indexes.first())?)
+    Ok(())
 }
 
 /// Removes a name from an image, which stays. Fails with `NotFound` if no image has the name.

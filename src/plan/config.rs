@@ -341,6 +341,11 @@ impl ContainerConfig {
         std::iter::once(&self.image).chain(mounted)
     }
 
+    /// Whether it has the files of the image with this ID.
+    pub(crate) fn uses_image(&self, id: &Digest) -> bool {
+        self.images().any(|image| image.is(id))
+    }
+
     /// The file of its log, for a container in `directory`.
     pub(crate) fn log(&self, directory: &Path) -> PathBuf {
         self.log_path.clone().unwrap_or_else(|| directory.join("log"))

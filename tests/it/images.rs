@@ -19,6 +19,10 @@ fn a_name_with_a_tag_lists_that_tag_and_an_id_its_image() {
     load(&lab, &Image::new().config(json!({ "Cmd": ["one"] })), "docker.io/library/one:1");
     load(&lab, &Image::new().config(json!({ "Cmd": ["two"] })), "docker.io/library/two:1");
     lab.rc(["tag", "one:1", "one:2", "other/one:1"]).run().succeeds();
+    // All names or none.
+    let digest = format!("one@sha256:{}", "0".repeat(64));
+    let refused = lab.rc(["tag", "one:1", "one:3", &digest]).run().exits(125);
+    assert!(refused.stderr().contains("an image is named by a tag, not by a digest"), "{refused}");
     let id = lab.rc(["images", "-q", "one:1"]).run().text();
     assert_eq!(id.len(), 12, "{id}");
     for (line, expected) in [

@@ -69,6 +69,14 @@ fn df_counts_what_is_shared_once_and_tells_what_is_in_use() {
     // At least the unpacked files, of which 4 MiB are shared.
     assert!(bytes(0, "RawSize") > 7 << 20, "{rows}");
     assert!(bytes(0, "RawReclaimable") > 7 << 20 && bytes(0, "RawReclaimable") < bytes(0, "RawSize"), "{rows}");
+    // What a container mounts stays, too.
+    let mount = ["--mount", "type=image,src=localhost/one:1,dst=/m"];
+    let create = lab.rc(["create", "--name", "mounts", "--network", "none"]).args(mount);
+    create.args(["payload", "/payload"]).run().succeeds();
+    let now = lab.rc(["system", "df", "--format", "json"]).run().json();
+    let reclaimable = now[0]["RawReclaimable"].as_u64().expect("bytes");
+    assert!(reclaimable + (5 << 20) <= bytes(0, "RawReclaimable") && now[0]["Active"] == 2, "{now}");
+    lab.rc(["rm", "mounts"]).run().succeeds();
     assert!(bytes(1, "RawReclaimable") > 0 && bytes(1, "RawReclaimable") < bytes(1, "RawSize"), "{rows}");
 
     let table = lab.rc(["system", "df"]).run().text();
