@@ -111,6 +111,10 @@ fn an_agent_that_is_not_there_is_named() {
         let refused = build(&lab, &["--ssh", typed]).exits(125).stderr();
         assert!(refused.contains(message), "{typed}: {refused}");
     }
+    // Nor is it what git says without an agent.
+    write(&lab, "Dockerfile", "FROM payload\nADD git@host.invalid:a/b.git /r\n");
+    let refused = build(&lab, &["--ssh", "default=nowhere"]).exits(125).stderr();
+    assert!(refused.contains("nowhere"), "{refused}");
 }
 
 #[test]

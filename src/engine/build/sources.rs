@@ -127,7 +127,7 @@ impl<'a> Sources<'a> {
         if self.directories.contains_key(name) {
             return Ok(());
         }
-        let fetcher = self.fetcher(NamedBy::User);
+        let fetcher = self.fetcher(NamedBy::User)?;
         let into = || {
             let into = self.scene.new_directory("context")?;
             fs::create_dir(&into)?;
@@ -149,9 +149,9 @@ impl<'a> Sources<'a> {
         Ok(())
     }
 
-    /// What fetches for the build, from places that this one has named.
-    pub(super) fn fetcher(&self, by: NamedBy) -> Fetcher<'a> {
-        Fetcher {
+    /// What fetches for the build, from places that this one has named. Fails if the agent that was given is none.
+    pub(super) fn fetcher(&self, by: NamedBy) -> Result<Fetcher<'a>, Report> {
+        Ok(Fetcher {
             context: self.scene.context,
             store: &self.scene.environment.store,
             home: &self.scene.home,
@@ -160,17 +160,17 @@ impl<'a> Sources<'a> {
             by,
             is_trusted: by == NamedBy::User || self.request.allowed.iter().any(|allowed| allowed == "network.host"),
             tls_verify: self.request.tls_verify,
-            agent: self.default_agent(by),
-        }
+            agent: self.default_agent(by)?,
+        })
     }
 
     /// The agent for git: a Dockerfile gets the one that was given to it, or none.
-    fn default_agent(&self, by: NamedBy) -> Option<String> {
+    fn default_agent(&self, by: NamedBy) -> Result<Option<String>, Report> {
         let given = self.request.agents.iter().find(|agent| agent.id == "default");
-        match given {
-            Some(given) => self.agent(given).ok()?.to_str().map(str::to_owned),
+        Ok(match given {
+            Some(given) => self.agent(given)?.to_str().map(str::to_owned),
             None => self.scene.caller.variable("SSH_AUTH_SOCK").filter(|_| by == NamedBy::User),
-        }
+        })
     }
 
     /// The socket of an agent, which is started if it is one with keys. Fails if there is none.

@@ -66,7 +66,7 @@ impl Maker<'_> {
     /// A source of ADD that is fetched: a file by URL, or a repository.
     fn remote(&self, step: &CopyStep, source: &str) -> Result<Part<'_>, Report> {
         let add = step.add.clone().unwrap_or_default();
-        let fetcher = self.sources.fetcher(NamedBy::Dockerfile);
+        let fetcher = self.sources.fetcher(NamedBy::Dockerfile)?;
         if is_git(source) {
             return remote::repository(self.scene, &fetcher, &add, source);
         }
