@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
@@ -8,7 +8,7 @@ use reqwest::Url;
 pub(super) enum Reach {
     /// Anywhere.
     Public,
-    /// RFC 1918, RFC 6598, unique local.
+    /// RFC 1918, RFC 6598, unique local and site local, translated within a network (RFC 8215).
     Private,
     /// Link-local, multicast and the other reserved ranges: metadata services use them.
     Link,
@@ -22,17 +22,16 @@ impl Reach {
         match address {
             IpAddr::V4(v4) => Self::of_v4(v4),
             IpAddr::V6(v6) => {
-                if let Some(v4) = v6.to_ipv4_mapped() {
+                if let Some(v4) = v4_in(v6) {
                     return Self::of_v4(v4);
                 }
-                let segments = v6.segments();
-                if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-                    let [.., a, b, c, d] = v6.octets();
-                    return Self::of_v4(Ipv4Addr::new(a, b, c, d));
-                }
+                let [first, second, third, ..] = v6.segments();
                 if v6.is_loopback() || v6.is_unspecified() {
                     Self::Loopback
-                } else if v6.is_unique_local() {
+                } else if v6.is_unique_local()
+                    || first & 0xffc0 == 0xfec0
+                    || (first, second, third) == (0x64, 0xff9b, 1)
+                {
                     Self::Private
                 } else if v6.is_unicast_link_local() || v6.is_multicast() {
                     Self::Link
@@ -64,6 +63,18 @@ impl Reach {
             Self::Link => self == Self::Link,
             Self::Loopback => self == Self::Loopback,
         }
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for: mapped, compatible (not `::` and `::1`), translated (RFC 6052), 6to4.
+fn v4_in(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let octets = v6.octets();
+    let at = |first: usize| Ipv4Addr::new(octets[first], octets[first + 1], octets[first + 2], octets[first + 3]);
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0 | 0xffff, _, _] | [0x64, 0xff9b, 0, 0, 0, 0, _, _] => Some(at(12)),
+        [0x2002, ..] => Some(at(2)),
+        _ => None,
     }
 }
 
@@ -133,6 +144,12 @@ mod tests {
             ("::ffff:127.0.0.1", Reach::Loopback),
             ("::ffff:169.254.169.254", Reach::Link),
             ("64:ff9b::a00:1", Reach::Private),
+            ("64:ff9b:1::808:808", Reach::Private),
+            ("::7f00:1", Reach::Loopback),
+            ("::808:808", Reach::Public),
+            ("2002:a9fe:a9fe::1", Reach::Link),
+            ("2002:808:808::1", Reach::Public),
+            ("fec0::1", Reach::Private),
             ("fe80::1", Reach::Link),
             ("fd00::1", Reach::Private),
             ("2606:4700::1111", Reach::Public),
