@@ -4,10 +4,8 @@
 //!
 //! | view | module |
 //! | --- | --- |
-//! | rows of listings, also for `--format` | `ps`, `image_row`, `stats`, [`Listed`] |
-//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `docker_info`, `version` |
 //! | rows of listings, also for `--format` | `ps`, `image_row`, `history`, `search`, `stats`, [`Listed`] |
-//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `version` |
+//! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `docker_info`, `version` |
 //! | columns of `top` | `top` |
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
 //! | the selection of rows | [`filter`] |

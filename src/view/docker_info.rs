@@ -75,7 +75,7 @@ fn same_everywhere() -> Value {
         "NoProxy": "",
         "OSType": "linux",
         "Plugins": {
-            "Volume": ["local"], "Network": ["none", "host", "slirp4netns", "pasta"], "Authorization": null,
+            "Volume": ["local"], "Network": ["bridge", "none", "host", "slirp4netns", "pasta"], "Authorization": null,
             "Log": ["k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"],
         },
         "Runtimes": { "rc": { "path": "rc" } },

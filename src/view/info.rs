@@ -21,7 +21,7 @@ impl Info {
             "registries": {},
             "plugins": {
                 "volume": ["local"],
-                "network": ["none", "host", "slirp4netns", "pasta"],
+                "network": ["bridge", "none", "host", "slirp4netns", "pasta"],
                 "log": ["k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"],
                 "authorization": null,
             },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::common::{CommonFilter, Times};
-use super::{Error, any, split};
+use super::{Error, any, boolean, split};
 use crate::types::glob;
 use crate::types::{Digest, ImageReference};
 use crate::view::when::Clock;
@@ -105,15 +105,6 @@ impl ImageFilter {
             && any(&self.used, |used| *used == facts.is_used)
             && any(&self.never, |wanted| !wanted)
             && any(&self.references, |pattern| facts.names.iter().any(|name| is_named(name, pattern)))
-    }
-}
-
-/// A truth value, as Go reads it.
-fn boolean(key: &'static str, value: &str) -> Result<bool, Error> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(Error::bad(key, value, "must be true or false")),
     }
 }
 
