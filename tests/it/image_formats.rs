@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
+use crate::support::processes::waits_for_lock;
 use crate::support::{Image, Lab, Layer};
 
 fn xz(bytes: &[u8]) -> Vec<u8> {
@@ -77,6 +78,17 @@ fn images_are_saved_to_directories_and_loaded_from_them() {
     }
     lab.rc(["save", "--format", "oci-dir", "--uncompressed", "-o", "both", "first:1", "second:1"]).run().says_nothing();
     lab.rc(["save", "--format", "docker-dir", "-o", "one", "second:1"]).run().says_nothing();
+    // Who adds to a directory waits for who changes its index.
+    lab.rc(["save", "--format", "oci-dir", "-o", "late", "second:1"]).run().says_nothing();
+    let held = fs::File::open(lab.work("late")).expect("a directory");
+    held.lock().expect("locked");
+    let adding = lab.rc(["save", "--format", "oci-dir", "-o", "late", "first:1"]).start();
+    waits_for_lock(adding.pid());
+    drop(held);
+    adding.wait().says_nothing();
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(lab.work("late/index.json")).expect("read")).expect("JSON");
+    assert_eq!(index["manifests"].as_array().expect("entries").len(), 2, "{index}");
     assert!(lab.work("both/oci-layout").exists() && lab.work("one/version").exists());
     lab.rc(["save", "--format", "docker-dir", "-o", "two", "first:1", "second:1"]).run().fails(
         125,

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Exit, Lab, Layer, wait};
+use crate::support::processes::waits_for_lock;
+use crate::support::{Exit, Lab, Layer};
 
 /// A lab with the image `payload`.
 fn lab() -> Lab {
@@ -250,10 +251,7 @@ fn an_import_waits_for_a_start_that_copies_files_into_the_volume() {
     held.lock().expect("locked");
     let archive = Layer::new().file("file", 0o644, b"text").bytes();
     let importing = lab.rc(["volume", "import", "v"]).input(archive).start();
-    let waiting = format!(" -> FLOCK  ADVISORY  WRITE {} ", importing.pid());
-    wait::until("it waits for the lock", || {
-        fs::read_to_string("/proc/locks").expect("/proc/locks").contains(&waiting).then_some(())
-    });
+    waits_for_lock(importing.pid());
     assert!(!directory.join("used").exists() && !directory.join("_data/file").exists());
     drop(held);
     importing.wait().says_nothing();

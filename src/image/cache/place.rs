@@ -11,6 +11,7 @@ use crate::registry::manifest::Descriptor as Reference;
 use crate::registry::{self, Client, MANIFEST_LIMIT, Source, block_on};
 use crate::storage::{Descriptor, Hasher, REF_NAME};
 use crate::sys::fs::{self, AtPath as _};
+use crate::sys::lock::FileLock;
 use crate::sys::replacement::{Replacement, replace_named};
 use crate::types::{Digest, ImageReference, Report, ReportKind, Thing, json as parsing};
 
@@ -173,6 +174,8 @@ impl Place {
                 }
                 replace_named(&target, &manifest)?;
                 let tag = tag.as_deref().unwrap_or(TAG);
+                // Of two builds that write to one directory, each adds its entry.
+                let _lock = FileLock::of_directory(path)?;
                 let mut listed = index(path)?;
                 listed.retain(|entry| entry["annotations"][REF_NAME] != tag);
                 listed.push(json!({

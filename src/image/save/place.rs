@@ -10,6 +10,7 @@ use tar::{Builder, EntryType, Header};
 use crate::image::Error;
 use crate::storage::MANIFEST_LIMIT;
 use crate::sys::fs::{self, AtPath as _};
+use crate::sys::lock::FileLock;
 use crate::sys::replacement::Replacement;
 use crate::types::json;
 
@@ -26,8 +27,8 @@ pub(super) trait Place {
         self.stream(name, content.len() as u64, content)
     }
 
-    /// The entries of the index.json that is already there.
-    fn listed(&self) -> Result<Vec<Value>, Error> {
+    /// The entries of the index.json that is already there. Nobody else changes it until this is dropped.
+    fn listed(&mut self) -> Result<Vec<Value>, Error> {
         Ok(Vec::new())
     }
 }
@@ -76,7 +77,10 @@ fn header(name: &str, size: u64) -> Result<Header, Error> {
 }
 
 /// A directory, in which each file is replaced as a whole.
-pub(super) struct Directory(PathBuf);
+pub(super) struct Directory {
+    path: PathBuf,
+    lock: Option<FileLock>,
+}
 
 impl Directory {
     /// Makes the directory unless it exists.
@@ -85,17 +89,17 @@ impl Directory {
             Ok(found) if found.is_dir() => Ok(()),
             _ => Err(error),
         })?;
-        Ok(Self(path.to_owned()))
+        Ok(Self { path: path.to_owned(), lock: None })
     }
 }
 
 impl Place for Directory {
     fn directory(&mut self, name: &str) -> Result<(), Error> {
-        Self::create(&self.0.join(name.trim_end_matches('/'))).map(drop)
+        Self::create(&self.path.join(name.trim_end_matches('/'))).map(drop)
     }
 
     fn stream(&mut self, name: &str, _: u64, mut content: impl Read) -> Result<(), Error> {
-        let path = self.0.join(name);
+        let path = self.path.join(name);
         let mut file = Replacement::begin(&path, 0o666)?;
         match io::copy(&mut content, &mut file) {
             Ok(_) => Ok(file.finish()?),
@@ -105,13 +109,14 @@ impl Place for Directory {
         }
     }
 
-    fn listed(&self) -> Result<Vec<Value>, Error> {
+    fn listed(&mut self) -> Result<Vec<Value>, Error> {
         #[derive(Deserialize)]
         struct Index {
             #[serde(default)]
             manifests: Vec<Value>,
         }
-        let path = self.0.join("index.json");
+        self.lock = Some(FileLock::of_directory(&self.path)?);
+        let path = self.path.join("index.json");
         match fs::read_regular(&path, MANIFEST_LIMIT) {
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error.into()),

@@ -49,3 +49,12 @@ pub(crate) fn kill(pid: i32) {
         super::wait::until("the killed process ends", || has_ended().then_some(()));
     }
 }
+
+/// Returns when a process waits for a lock of flock(2).
+#[track_caller]
+pub(crate) fn waits_for_lock(pid: i32) {
+    let waiting = format!(" -> FLOCK  ADVISORY  WRITE {pid} ");
+    super::wait::until("it waits for the lock", || {
+        fs::read_to_string("/proc/locks").expect("/proc/locks").contains(&waiting).then_some(())
+    });
+}
