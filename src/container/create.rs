@@ -75,10 +75,15 @@ impl Creation {
             fs::sync_dir(self.store.containers())?;
         }
         drop(guard);
-        if let Some(ids) = self.id_lock.take() {
-            ids.release();
-        }
+        self.release_locks();
         Ok((lock, prepared))
+    }
+
+    /// Releases both locks for all holders: this process has started what the container needs, and the monitors of
+    /// those have copies of the descriptors for as long as they live.
+    fn release_locks(&self) {
+        let locks = [self.image_lock.take(), self.id_lock.take()];
+        locks.into_iter().flatten().for_each(FileLock::release);
     }
 
     /// Makes the name's link. A link is no obstacle if its maker was killed, or if its container is left over.
@@ -119,6 +124,12 @@ impl Creation {
         if names::leads_to(&link, &self.config.id) {
             drop(fs::remove_file(link));
         }
+    }
+}
+
+impl Drop for Creation {
+    fn drop(&mut self) {
+        self.release_locks();
     }
 }
 

@@ -56,11 +56,7 @@ impl DirectoryOwner {
     fn take(&self, listen: Listen) -> Result<(ProcessLock, OwnedFd), Error> {
         let listen = |directory: &ContainerDir| listen(directory).map_err(|error| Error::Told(error.into()));
         match self {
-            Self::New(creation) => {
-                let made = creation.make(&first_run(), listen)?;
-                creation.image_lock.replace(None);
-                Ok(made)
-            }
+            Self::New(creation) => creation.make(&first_run(), listen),
             Self::Existing { config, directory, files, state, .. } => {
                 let lock = lock::take(directory, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;

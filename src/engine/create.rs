@@ -34,7 +34,7 @@ pub(crate) fn create(
         container::create(&creation)?;
         happened::to_container(&creation.store, &creation.config, "create");
         cidfile.keep();
-        Ok(creation.config.id)
+        Ok(creation.config.id.clone())
     })
 }
 

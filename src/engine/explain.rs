@@ -47,7 +47,7 @@ pub(crate) fn explain(
     };
     let Prepared { creation, trees } = prepare(context, &environment, &caller, &request, pod, observer)?;
     let directory = creation.directory();
-    let config = creation.config;
+    let config = creation.config.clone();
     let host = container::host_facts(&environment, &config, &directory, trees.mounted)?;
     let (maps, layers) = (&config.user_namespace.maps, trees.root);
     let mut owners = Owners {

@@ -256,6 +256,22 @@ fn twenty_members_that_start_at_once_start_the_pod_once() {
 }
 
 #[test]
+fn what_is_started_for_another_keeps_nothing_of_it_from_others() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["pod", "create", "--name", "p", "--network", "none"]).run().succeeds();
+    lab.rc(["create", "--name", "first", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
+    for (name, option) in [("member", ["--pod", "p"]), ("second", ["--requires", "first"])] {
+        let run = lab.rc(["run", "-d", "--name", name]).args(option);
+        run.args(["payload", "/payload", "sleep"]).run().succeeds();
+        // Needs the store's lock, which the `run` had while it started the other.
+        lab.rc(["rename", name, &format!("{name}2")]).run().succeeds();
+    }
+    lab.rc(["pod", "rm", "-f", "-t", "0", "p"]).run().succeeds();
+    lab.remove_containers();
+}
+
+#[test]
 fn a_pod_may_share_its_processes_or_nothing() {
     let (lab, id) = lab(&["--network", "none", "--share", "+pid"]);
     start(&lab, "one", &[], &["sleep"]);

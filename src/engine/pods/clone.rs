@@ -69,7 +69,7 @@ fn copy(
     let facts = facts::facts(asked, caller, &environment.ids, defaults, found);
     let old = &original.sandbox.config;
     let mut volumes = volumes(&creation.config.id, old, &BTreeMap::new())?;
-    creation.config = plan::pod_clone(old, creation.config, request, &facts, &volumes)?;
+    creation.config = plan::pod_clone(old, creation.config.clone(), request, &facts, &volumes)?;
     creation.files = container::files(&creation.config)?;
     let pod = creation.config.clone();
     let mut members = Vec::new();

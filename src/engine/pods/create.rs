@@ -105,7 +105,7 @@ pub(in crate::engine) fn planned(
     request: &Request,
 ) -> Result<Option<(ContainerConfig, Request)>, Report> {
     let Some((pod, member)) = divided(request)? else { return Ok(None) };
-    let config = prepare(context, environment, caller, &pod)?.config;
+    let config = prepare(context, environment, caller, &pod)?.config.clone();
     Ok(Some((config.clone(), Request { pod: Some(config.id.to_string()), ..member })))
 }
 
