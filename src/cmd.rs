@@ -78,7 +78,6 @@ pub(crate) mod wait;
 pub(crate) mod why;
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use crate::container::Manager;
 use crate::engine::{Caller, Context};
@@ -136,6 +135,6 @@ pub(crate) fn manager(name: &str, typed: &[String], arguments: &clap::ArgMatches
     let listening = if name == "run" { manager.listening() } else { 0 };
     let kept = args::keep_descriptors(typed, arguments, listening)?;
     manager.descriptors = kept.for_program;
-    manager.own.extend(kept.own.into_iter().map(|inherited| Arc::new(inherited.fd)));
+    manager.own.extend(kept.own.into_iter().map(|inherited| inherited.fd));
     Ok(manager)
 }

@@ -72,8 +72,16 @@ impl Manager {
 
     /// Copies of the descriptors, close-on-exec, for the program.
     pub(super) fn copies(&self) -> io::Result<Vec<Inherited>> {
-        let copy = |inherited: &Inherited| Ok(Inherited { number: inherited.number, fd: inherited.fd.try_clone()? });
+        let copy =
+            |inherited: &Inherited| Ok(Inherited { number: inherited.number, fd: inherited.fd.try_clone()?.into() });
         self.descriptors.iter().map(copy).collect()
+    }
+
+    /// For the start of a container that another one needs, whose manager this is: it gets nothing from there, and its
+    /// monitor closes what is the other's.
+    pub(crate) fn for_needed(&self) -> Self {
+        let others = self.descriptors.iter().map(|inherited| &inherited.fd);
+        Self { own: self.own.iter().chain(others).cloned().collect(), ..Self::default() }
     }
 
     /// Whether this command is the main process of its unit: when it ends, the unit ends, and the manager kills the

@@ -16,21 +16,27 @@ pub(super) const ALONE: FrontEnd<'static> =
 const DEEPEST: u32 = 64;
 
 /// Starts the containers that one of this configuration needs, unless they run, and first those that they need. No
-/// front end is attached to them.
-pub(super) fn start_needed(context: &Context, config: &ContainerConfig) -> Result<(), Report> {
-    start_below(context, config, DEEPEST)
+/// front end is attached to them. `manager` is the other's, of which they get nothing.
+pub(super) fn start_needed(context: &Context, manager: &Manager, config: &ContainerConfig) -> Result<(), Report> {
+    start_below(context, manager, config, DEEPEST)
 }
 
-fn start_below(context: &Context, config: &ContainerConfig, depth: u32) -> Result<(), Report> {
+fn start_below(context: &Context, manager: &Manager, config: &ContainerConfig, depth: u32) -> Result<(), Report> {
     for id in config.dependencies() {
-        start_until_it_runs(context, &config.name, &id, depth)?;
+        start_until_it_runs(context, manager, &config.name, &id, depth)?;
     }
     Ok(())
 }
 
 /// Starts what `name` needs, unless it runs. Several commands may do so at once: the first one starts it, and the
 /// others wait for that.
-fn start_until_it_runs(context: &Context, name: &Name, id: &ContainerId, depth: u32) -> Result<(), Report> {
+fn start_until_it_runs(
+    context: &Context,
+    manager: &Manager,
+    name: &Name,
+    id: &ContainerId,
+    depth: u32,
+) -> Result<(), Report> {
     let store = context.store()?;
     let find = || {
         container::find_any(store, id.as_str()).map_err(|error| {
@@ -46,8 +52,8 @@ fn start_until_it_runs(context: &Context, name: &Name, id: &ContainerId, depth: 
         let Some(depth) = depth.checked_sub(1) else {
             return Err(Report::new(ReportKind::Damaged, format!("container `{name}` needs itself")));
         };
-        start_below(context, &needed.config, depth)?;
-        let environment = context.environment(Manager::default())?;
+        start_below(context, manager, &needed.config, depth)?;
+        let environment = context.environment(manager.for_needed())?;
         match start_alone(&environment, Container::read(needed.directory)?, ALONE) {
             Ok(_) => {
                 if needed.config.sandbox.is_some() {
@@ -64,7 +70,7 @@ fn start_until_it_runs(context: &Context, name: &Name, id: &ContainerId, depth: 
 
 /// Starts a container or a pod that exists, after those that it needs, unless it runs.
 pub(super) fn ensure_runs(context: &Context, name: &Name, id: &ContainerId) -> Result<(), Report> {
-    start_until_it_runs(context, name, id, DEEPEST)
+    start_until_it_runs(context, &Manager::default(), name, id, DEEPEST)
 }
 
 /// Starts a container that exists, after those that it needs.
@@ -74,7 +80,7 @@ pub(super) fn start_one(
     container: Container,
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Report> {
-    start_needed(context, &container.config)?;
+    start_needed(context, &environment.manager, &container.config)?;
     start_alone(environment, container, front_end)
 }
 

@@ -55,7 +55,7 @@ fn run_in(
         *stdin &= creation.config.open_stdin;
     }
     let (id, removes_itself) = (creation.config.id.clone(), creation.config.auto_remove);
-    start_needed(context, &creation.config)?;
+    start_needed(context, &environment.manager, &creation.config)?;
     let cidfile = Cidfile::write(&creation.config)?;
     match container::start(environment, Origin::New(Box::new(creation)), trees, front_end) {
         Ok(started) => {

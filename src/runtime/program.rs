@@ -132,7 +132,7 @@ fn filter(program: &Program<'_>, capabilities: CapSet) -> Result<Option<Cow<'sta
 /// Closes, at the last execve, everything except the standard descriptors, those that are passed on, and, while the
 /// stub runs, the sync socket, which gets the first number after them. Returns the stub and that descriptor.
 fn place_descriptors(program: &Program<'_>, executable: OwnedFd) -> Result<(OwnedFd, BorrowedFd<'static>), Failure> {
-    let sync = program.descriptors.iter().map(|inherited| inherited.number + 1).max().unwrap_or(3).max(3);
+    let sync = program.descriptors.iter().map(|inherited| inherited.number.saturating_add(1)).max().unwrap_or(3).max(3);
     // First copies all of them to higher numbers, so that placing one does not replace another.
     let above = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, sync + 1);
     let copies = program

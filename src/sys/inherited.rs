@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::io::FdFlags;
 
@@ -14,7 +15,7 @@ pub(crate) struct Inherited {
     /// The number that it has in the program.
     pub(crate) number: i32,
     /// The descriptor.
-    pub(crate) fd: OwnedFd,
+    pub(crate) fd: Arc<OwnedFd>,
 }
 
 /// The numbers of the descriptors that paths in a text name, `/dev/fd/N` and `/proc/self/fd/N`, such as a shell's
@@ -58,7 +59,7 @@ pub(crate) fn keep_only(wanted: &[i32]) -> io::Result<Vec<Inherited>> {
     for &number in wanted {
         close_between(next, number)?;
         next = number.saturating_add(1);
-        kept.extend(take(number).map(|fd| Inherited { number, fd }));
+        kept.extend(take(number).map(|fd| Inherited { number, fd: fd.into() }));
     }
     close_between(next, i32::MAX)?;
     Ok(kept)

@@ -236,6 +236,22 @@ fn descriptors_that_are_handed_over_keep_their_numbers_and_nothing_else_gets_in(
 }
 
 #[test]
+fn the_pod_that_a_member_starts_has_no_descriptor_of_the_member() {
+    let lab = Lab::new();
+    lab.payload();
+    fs::write(lab.work("a"), "A=a").unwrap();
+    let pod = lab.rc(["pod", "create", "--network", "none", "--name", "p"]).run().text();
+    let own =
+        ["run", "-d", "--pod", "p", "--preserve-fd", "4", "--env-file", "/dev/fd/3", "payload", "/payload", "sleep"];
+    with_descriptors(&lab, "3<a 4<a", &own).succeeds();
+    let monitor = crate::kill_storm::monitor(&lab, pod.trim()).expect("the monitor holds the lock");
+    for descriptor in fs::read_dir(format!("/proc/{monitor}/fd")).unwrap().flatten() {
+        assert_ne!(fs::read_link(descriptor.path()).ok(), Some(lab.work("a")), "{descriptor:?}");
+    }
+    lab.rc(["pod", "rm", "-f", "-t", "0", "p"]).run().succeeds();
+}
+
+#[test]
 fn listening_descriptors_reach_the_program_with_its_own_pid() {
     let lab = Lab::new();
     lab.payload();

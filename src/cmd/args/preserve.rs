@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use clap::ArgMatches;
 
@@ -83,13 +84,15 @@ pub(crate) fn keep_requested(
     }
     let mut kept = keep(&asked.iter().map(from).chain([channel]).collect())?;
     let channel = kept.iter().position(|kept| kept.number == channel).map(|at| kept.swap_remove(at).fd);
+    // Nobody else has it yet.
+    let channel = channel.and_then(Arc::into_inner);
     let copy = |one: &DescriptorRequest| {
         let source = kept.iter().find(|kept| kept.number == from(one)).ok_or_else(|| unavailable(from(one)))?;
         let fd = source.fd.try_clone();
         let failed = |error| {
             Report::new(ReportKind::of_step(&error), format!("cannot copy a descriptor: {}", fs::plain(&error)))
         };
-        Ok(Inherited { number: one.number, fd: fd.map_err(failed)? })
+        Ok(Inherited { number: one.number, fd: fd.map_err(failed)?.into() })
     };
     let copies = asked.iter().map(copy).collect::<Result<Vec<_>, Report>>()?;
     Ok((copies, channel))

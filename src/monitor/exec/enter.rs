@@ -81,7 +81,7 @@ pub(super) fn enter(
     if further.len() != exec.descriptors.len() || exec.descriptors.iter().any(|number| *number < 3) {
         return Err(Error::Descriptors);
     }
-    let numbered = |(&number, fd)| Inherited { number, fd };
+    let numbered = |(&number, fd): (&i32, OwnedFd)| Inherited { number, fd: fd.into() };
     let further: Vec<_> = exec.descriptors.iter().zip(further).map(numbered).collect();
     let stdio = match (wants_terminal, &descriptors[..]) {
         // With a terminal they are not used.
