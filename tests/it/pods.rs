@@ -307,8 +307,8 @@ fn files_with_ids_replacement_and_volumes_of_a_pod() {
     lab.payload();
     let file = lab.work("pod.id");
     let monitor = lab.work("monitor.pid");
-    let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--infra-conmon-pidfile"];
-    let id = lab.rc(create).arg(&monitor).arg("--pod-id-file").arg(&file).run().text();
+    let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--pod-id-file"];
+    let id = lab.rc(create).arg(&file).arg("--infra-conmon-pidfile").arg(&monitor).run().text();
     assert_eq!(std::fs::read_to_string(&file).expect("the ID"), id.trim());
     let by_file = ["run", "--rm", "--pod-id-file"];
     lab.rc(by_file).arg(&file).args(["payload", "/payload", "write", "/data/note", "hello"]).run().succeeds();
