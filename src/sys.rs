@@ -7,6 +7,7 @@ pub(crate) mod exit;
 mod failpoint;
 pub(crate) mod filesystem;
 pub(crate) mod fs;
+pub(crate) mod idle;
 pub(crate) mod ids;
 pub(crate) mod inherited;
 pub(crate) mod inlet;

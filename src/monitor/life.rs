@@ -33,7 +33,7 @@ use crate::runtime::cgroup::Group;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
-use crate::sys::{prctl, socket};
+use crate::sys::{idle, prctl, socket};
 use crate::types::{Name, Report};
 use crate::userns::Home;
 
@@ -249,5 +249,5 @@ fn let_go() {
         }
     }
     rustix::process::chdir(c"/").ok();
-    process::trim_heap();
+    idle::trim_heap();
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::process;
+use super::idle;
 
 /// After this time without an event the process frees as much memory as it can, and then sleeps until something
 /// happens. To map the code again takes microseconds, which matter only if events are frequent.
@@ -39,8 +39,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
         let first = timeout.map_or(SILENCE, |timeout| timeout.min(SILENCE));
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
             Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {
-                process::trim_heap();
-                process::drop_code_pages();
+                idle::shrink();
                 // At once, before more code is mapped again.
                 poll(&mut self.descriptors, timespec(timeout.map(|timeout| timeout - SILENCE)).as_ref())
             }

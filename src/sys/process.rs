@@ -310,36 +310,6 @@ pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     close_from(first)
 }
 
-/// Returns unused heap to the kernel: for a process that will be idle for long. Source: malloc_trim(3).
-pub(crate) fn trim_heap() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim only releases free memory at the top of the heap and within it.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
-/// Drops the mapped pages of this program's own code and constants: they stay in the page cache, and the kernel maps
-/// them again when they are needed. For a process that will be idle for long, and that would otherwise keep all pages
-/// that its start has used.
-pub(crate) fn drop_code_pages() {
-    unsafe extern "C" {
-        static __executable_start: u8;
-        static etext: u8;
-    }
-    let page = rustix::param::page_size();
-    let start = (&raw const __executable_start).addr();
-    let end = (&raw const etext).addr() & !(page - 1);
-    if start < end && start.is_multiple_of(page) {
-        // SAFETY: the linker puts nothing but headers, constants and code between the two symbols, all of it mapped
-        // from the file and never written, so that dropped pages come back as they were. Without it the process only
-        // uses more.
-        unsafe {
-            libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
-        }
-    }
-}
-
 /// Overwrites this process' command line, as `ps` shows it, with `text` (cut to the available room): a command line may
 /// contain secrets of `-e`, and a monitor lives long. `std::env::args` must not be called afterwards.
 ///

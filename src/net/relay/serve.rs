@@ -21,7 +21,7 @@ use super::inside::Inside;
 use super::one::Word;
 use super::pipes::Pipes;
 use super::stream::{Stream, Turn, reset_when_closed};
-use crate::sys::process;
+use crate::sys::idle;
 use crate::types::Protocol;
 
 /// How many connections of one port are accepted until it is another one's turn.
@@ -196,8 +196,7 @@ impl<'a> Server<'a> {
             }
         };
         if wait(Some(left.map_or(SILENCE, |left| left.min(SILENCE))))? == 0 && left.is_none_or(|left| left > SILENCE) {
-            process::trim_heap();
-            process::drop_code_pages();
+            idle::shrink();
             // At once, before more code is mapped again.
             wait(left.map(|left| left - SILENCE))?;
         }
