@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! ask     finds the cgroup of this process; a limit that cannot be set is an error now, before anything is made;
-//!         in a session asks the service manager for a scope, which it makes while IDs are mapped
+//!         in a session, and for a pod, asks the service manager for a scope, which it makes while IDs are mapped
 //! finish  this process is in the scope, which is delegated to it
 //! ```
 //!
 //! Only the monitor, a new process of rc's own, enters a scope; the command stays in its cgroup.
 
 use super::start::Start;
-use crate::plan::{Cgroup, CgroupMode};
+use crate::plan::{Cgroup, CgroupMode, ContainerConfig};
 use crate::runtime::cgroup::{self, Error, Group, Own, Place, RequestedLimits, Unit};
 use crate::systemd::{self, Pending, Scope, Weights};
 use crate::types::ContainerId;
@@ -100,7 +100,20 @@ pub(super) fn wanted(start: &Start) -> RequestedLimits<'_> {
 pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
     let description = format!("rc: {}", start.config.name);
     let purpose = Purpose { unit: &unit(start), description: &description, cgroup: Some(&start.config.cgroup) };
+    if stands_apart(&start.config)
+        && let Ok(pending) = ask_for_scope(&purpose, systemd::slice(), &wanted(start))
+    {
+        return Ok(Source::Scope { pending, slice: None });
+    }
     ask(&purpose, &wanted(start))
+}
+
+/// Whether it gets a scope wherever this process is: a pod, which the first of its members may have started. When the
+/// unit ends that the member is in, the others keep the pod. One that writes the PID of its monitor is what a unit
+/// consists of, and stays in it.
+fn stands_apart(config: &ContainerConfig) -> bool {
+    let is_free = config.cgroup.parent.is_none() && config.cgroup.mode == CgroupMode::Enabled;
+    config.sandbox.is_some() && is_free && config.service.conmon_pidfile.is_none()
 }
 
 /// Finds the source of a cgroup for this process, which may be moved to a scope. Fails if a wanted limit cannot be set,
