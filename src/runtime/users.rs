@@ -13,13 +13,13 @@
 //! root, must be regular and short, and lines without a valid entry are skipped.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::sys::filesystem::of_kernel;
-use crate::sys::fs::plain;
+use crate::sys::fs::{self, plain};
 use crate::sys::root::open_in;
 use crate::types::{Report, ReportKind};
 
@@ -180,8 +180,7 @@ pub(crate) fn read_etc(root: BorrowedFd<'_>, path: &'static str) -> Result<Optio
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || of_kernel {
         return Err(Error::NotRegular { path });
     }
-    let mut bytes = Vec::new();
-    std::fs::File::from(file).take(LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = fs::read_up_to(std::fs::File::from(file), LIMIT + 1).map_err(unreadable)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LIMIT) {
         return Err(Error::TooLarge { path });
     }

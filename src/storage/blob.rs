@@ -38,9 +38,7 @@ impl Store {
     /// Reads a small blob. Fails with `TooLarge` if it has more than `limit` bytes, with `DamagedBlob` if its digest is
     /// wrong.
     pub(crate) fn read_blob(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut content = Vec::new();
-        let path = self.blob_path(digest);
-        self.open_blob(digest)?.take(limit + 1).read_to_end(&mut content).at("read", &path)?;
+        let content = fs::read_up_to(self.open_blob(digest)?, limit + 1).at("read", self.blob_path(digest))?;
         if content.len() as u64 > limit {
             return Err(Error::TooLarge { digest: digest.clone(), limit });
         }

@@ -182,9 +182,21 @@ fn read_at_most(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, PathErro
     Ok(bytes)
 }
 
-/// Reads a whole UTF-8 file.
+/// Room for a short file, in bytes: into a vector without room the first reads are of 32 bytes, then of 64, and so on.
+const SHORT: usize = 4 << 10;
+
+/// Reads at most `limit` bytes: two calls for a short file, one of which finds its end.
+pub(crate) fn read_up_to(file: impl io::Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(SHORT);
+    file.take(limit).read_to_end(&mut bytes).map(|_| bytes)
+}
+
+/// Reads a whole UTF-8 file. The kernel's own say that they have no bytes, so their size is not asked for.
 pub(crate) fn read_to_string(path: impl AsRef<Path>) -> Result<String, PathError> {
-    fs::read_to_string(&path).at("read", path)
+    let bytes = File::open(&path).and_then(|file| read_up_to(file, u64::MAX));
+    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(no_text));
+    text.at("read", path)
 }
 
 /// Reads a whole file.
@@ -389,6 +401,23 @@ mod tests {
     fn errors_name_action_and_path_and_read_as_sentences() {
         let error = open("/nowhere/at/all").map(drop).map_err(|e| e.to_string());
         assert_eq!(error, Err("cannot open `/nowhere/at/all`: no such file or directory".to_owned()));
+    }
+
+    #[test]
+    fn a_short_file_is_read_at_once_and_a_long_one_to_its_limit() {
+        struct Counted<'a>(&'a [u8], usize);
+        impl io::Read for Counted<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1 += 1;
+                self.0.read(buffer)
+            }
+        }
+        let content = vec![b'x'; 100_000];
+        let mut short = Counted(&content[..3000], 0);
+        assert_eq!(read_up_to(&mut short, u64::MAX).expect("read").len(), 3000);
+        assert_eq!(short.1, 2);
+        assert_eq!(read_up_to(&content[..], 50_000).expect("read").len(), 50_000);
+        assert_eq!(read_up_to(&content[..], u64::MAX).expect("read"), content);
     }
 
     /// One of each kind of file that is not regular, and their names.

@@ -107,7 +107,7 @@ fn hostile_text_is_survived() {
 /// A root with an `etc` directory, in which `prepare` creates passwd.
 fn look(user: &str, prepare: impl FnOnce(&Path)) -> Result<ResolvedUser, String> {
     let root = tempfile::tempdir().unwrap();
-    crate::sys::fs::create_dir(root.path().join("etc")).unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
     prepare(root.path());
     let directory = rustix::fs::open(root.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
     let began = Instant::now();
@@ -118,18 +118,18 @@ fn look(user: &str, prepare: impl FnOnce(&Path)) -> Result<ResolvedUser, String>
 
 #[test]
 fn files_are_read_inside_the_root_only() {
-    let write = |root: &Path, path: &str, text: &str| crate::sys::fs::write(root.join(path), text).unwrap();
+    let write = |root: &Path, path: &str, text: &str| fs::write(root.join(path), text).unwrap();
     let app = |root: &Path| write(root, "etc/passwd", "app:x:5:6::/h:\n");
     assert_eq!(look("app", app).unwrap().home, "/h");
     let linked = |root: &Path| {
         write(root, "moved", "app:x:5:6::/h:\n");
-        crate::sys::fs::symlink("/moved", root.join("etc/passwd")).unwrap();
+        fs::symlink("/moved", root.join("etc/passwd")).unwrap();
     };
     assert_eq!(look("app", linked).unwrap().gid, 6);
     // On the host the link would lead to a file with a root; inside the root it leads to itself.
-    let outside = |root: &Path| crate::sys::fs::symlink("../../../../etc/passwd", root.join("etc/passwd")).unwrap();
+    let outside = |root: &Path| fs::symlink("../../../../etc/passwd", root.join("etc/passwd")).unwrap();
     assert!(look("root", outside).unwrap_err().starts_with("cannot read the container's `/etc/passwd`: "));
-    let magic = |root: &Path| crate::sys::fs::symlink("/proc/self/environ", root.join("etc/passwd")).unwrap();
+    let magic = |root: &Path| fs::symlink("/proc/self/environ", root.join("etc/passwd")).unwrap();
     assert!(look("root", magic).is_err());
     // No file.
     assert_eq!(look("root", |_| ()).unwrap_err(), "user `root` not found in the container's `/etc/passwd`");
@@ -151,12 +151,12 @@ fn what_is_no_short_regular_file_never_blocks() {
     assert_eq!(look("0:0", fifo).unwrap().additional_gids, [0]);
     assert_eq!(look("", fifo).unwrap().home, "/");
 
-    let directory = |root: &Path| crate::sys::fs::create_dir(root.join("etc/passwd")).unwrap();
+    let directory = |root: &Path| fs::create_dir(root.join("etc/passwd")).unwrap();
     assert_eq!(look("root", directory).unwrap_err(), irregular);
     let socket = |root: &Path| drop(std::os::unix::net::UnixListener::bind(root.join("etc/passwd")).unwrap());
     assert_eq!(look("root", socket).unwrap_err(), irregular);
     let large = |root: &Path| {
-        let file = crate::sys::fs::create_new(root.join("etc/passwd")).unwrap();
+        let file = fs::create_new(root.join("etc/passwd")).unwrap();
         file.set_len(10 << 30).unwrap();
     };
     assert_eq!(look("root", large).unwrap_err(), "the container's `/etc/passwd` is larger than 1 MiB");
