@@ -1,6 +1,7 @@
 //! Real work in a build, on Debian: users, packages, and a program that is compiled in one stage and runs in another.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::build::write;
 use crate::support::image::{gzip, hex};
@@ -204,6 +205,8 @@ fn pip_builds_and_installs_what_an_index_has_and_it_runs_in_another_stage() {
     write(&lab, "app.py", "WHOM = 'from pip'\n");
     let build = || {
         let command = lab.rc(["build", "-q", "-t", "localhost/made", "--network", "host"]);
+        // Python compiles what is installed: on a machine that is busy with other things that takes minutes.
+        let command = command.deadline(Duration::from_secs(600));
         command.arg(lab.work("context")).run().exits(0).stdout();
         lab.rc(["run", "--rm", "--network", "none", "localhost/made"]).run().exits(0).stdout()
     };
