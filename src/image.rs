@@ -32,6 +32,8 @@ pub(crate) mod push;
 pub(crate) mod repack;
 /// Images to archives and directories.
 pub(crate) mod save;
+/// Signatures of images that are pushed.
+pub(crate) mod sign;
 /// Which images may come into the store.
 pub(crate) mod trust;
 

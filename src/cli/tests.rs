@@ -164,11 +164,7 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
              panic",
             "`rc ps --help` lists its options",
         ),
-        (
-            "image sign x",
-            "rc image has no command `sign`",
-            "rc does not sign: sign the image with `cosign sign`, or with `skopeo copy --sign-by`",
-        ),
+        ("image sign x", "rc image has no command `sign`", "`rc push --sign-by KEY` signs an image that it pushes"),
         ("swarm init", "rc has no command `swarm`", "rc works on this host alone"),
         ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
         ("run --link db box", "`rc run` has no option `--link`", "use `--add-host NAME:IP`"),

@@ -9,6 +9,7 @@ use super::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
 use crate::image::push::{Compression, Format, Pushed};
+use crate::image::sign::Signer;
 use crate::registry::{Credentials, Platform};
 use crate::sys::replacement::Output;
 use crate::ui;
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Write the digest of the pushed image to the file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
-    /// Skip signing (accepted for compatibility: rc does not sign)
+    /// Skip signing (accepted for compatibility: rc signs only with --sign-by)
     #[arg(long)]
     disable_content_trust: bool,
     /// Manifest type: oci or v2s2 (default: the one that the image has)
@@ -52,6 +53,12 @@ pub(crate) struct Args {
     /// Delay between retries, such as 2s or 500ms (default: 1s, doubled each time)
     #[arg(long, value_name = "DURATION", value_parser = retry_delay)]
     retry_delay: Option<Duration>,
+    /// Sign the pushed image by this key of gpg, for policies that ask for it (simple signing)
+    #[arg(long, value_name = "KEY")]
+    sign_by: Option<String>,
+    /// Read the passphrase of the key from the first line of the file
+    #[arg(long, value_name = "FILE", requires = "sign_by")]
+    sign_passphrase_file: Option<PathBuf>,
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
     image: String,
@@ -106,6 +113,8 @@ impl Args {
                 Error::new("manifests of the type v2s2 have no layers with zstd").with_hint("use `--format oci`")
             );
         }
+        let passphrase_file = self.sign_passphrase_file.clone();
+        let signer = self.sign_by.clone().map(|key| Signer { key, passphrase_file });
         Ok(Push {
             connection: self.registry.connection(),
             credentials: self.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?,
@@ -115,6 +124,7 @@ impl Args {
             platform: self.platform.clone(),
             packing,
             is_unnamed: false,
+            signer,
         })
     }
 }

@@ -12,7 +12,8 @@ use crate::image::location::Location;
 use crate::image::progress::Progress;
 use crate::image::push::{self, Format, Packing, Pushed};
 use crate::image::save::{self, Target};
-use crate::registry::{self, Backoff, Credentials, Notices, Platform};
+use crate::image::sign::Signer;
+use crate::registry::{self, Backoff, Client, Credentials, Lookaside, Notices, Platform};
 use crate::types::{ImageReference, Report, ReportKind};
 
 /// How to push an image.
@@ -34,6 +35,8 @@ pub(crate) struct Push {
     pub(crate) platform: Option<Platform>,
     /// The image gets no name in the registry but its digest.
     pub(crate) is_unnamed: bool,
+    /// Who signs it.
+    pub(crate) signer: Option<Signer>,
 }
 
 /// Pushes the image `name` to `destination`; without one, to the registry that its name begins with. Returns what a
@@ -63,6 +66,12 @@ pub(crate) fn push(
                 let text = "an archive or a directory gets an image as it is: a format and a compression are for \
                             registries";
                 return Err(Report::new(ReportKind::Unsupported, text));
+            }
+            if how.signer.is_some() {
+                return Err(Report::new(
+                    ReportKind::Unsupported,
+                    "only an image that goes to a registry can be signed",
+                ));
             }
             save_to(context, &image, &other)?;
             return Ok(None);
@@ -117,10 +126,51 @@ pub(super) fn push_to(
     options.retries = how.retries.unwrap_or(options.retries);
     options.backoff = how.retry_delay.map_or(options.backoff, Backoff::Fixed);
     let (format, packing, is_unnamed) = (how.format, how.packing, how.is_unnamed);
+    let signing = how.signer.as_ref().map(|signer| Signing::begin(signer, context, &place.reference, image, &options));
+    let signing = signing.transpose()?;
     let options = push::Options { registry: options, format, packing, is_unnamed };
     let pushed = push::push(context.store()?, image, &place.reference, &options, &progress)?;
+    if let Some(signing) = signing {
+        signing.finish(&reference.decided(), &pushed)?;
+    }
     happened::to_image(context.store()?, "push", image.id.hex(), pushed.reference.to_string());
     Ok(pushed)
+}
+
+/// An image that will be signed when it is pushed.
+struct Signing<'p> {
+    signer: &'p Signer,
+    lookaside: Lookaside,
+}
+
+impl<'p> Signing<'p> {
+    /// Checks, before anything is pushed, that there are a key and a place for the signature.
+    fn begin(
+        signer: &'p Signer,
+        context: &Context,
+        place: &ImageReference,
+        image: &LocalImage,
+        options: &registry::Options,
+    ) -> Result<Self, Report> {
+        signer.check()?;
+        let client = Client::new(place, options.clone())?;
+        if let Some(kept) = registry::block_on(client.signatures(&image.manifest.digest))?? {
+            let text = format!("cannot sign: the registry keeps signatures itself, at `{}`", kept.url);
+            let hint = "sign the image with `skopeo copy --sign-by`";
+            return Err(Report::new(ReportKind::Unsupported, text).with_hint(hint));
+        }
+        Ok(Self { signer, lookaside: Lookaside::for_new(&place.decided(), &context.places)? })
+    }
+
+    /// Signs the image under the name that it was pushed to.
+    fn finish(&self, name: &ImageReference, pushed: &Pushed) -> Result<(), Report> {
+        let signature = self.signer.sign(name, &pushed.digest).map_err(|error| {
+            let report = Report::from(error);
+            let message = format!("`{name}` was pushed, but not signed: {}", report.message);
+            report.with_message(message)
+        })?;
+        Ok(self.lookaside.write(&pushed.digest, &signature)?)
+    }
 }
 
 /// The name under which an image is pushed without a destination.

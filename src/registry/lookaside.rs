@@ -9,6 +9,7 @@
 mod mapping;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
@@ -17,7 +18,8 @@ use self::mapping::{Node, parse};
 use super::address::{Reach, authority};
 use super::transport::{Audience, Request, Transport};
 use super::{Error, Options, Places, SMALL_LIMIT};
-use crate::sys::fs::{self, PathError};
+use crate::sys::fs::{self, AtPath as _, PathError};
+use crate::sys::replacement::Replacement;
 use crate::types::{Digest, ImageReference, Report, ReportKind};
 
 /// The most signatures of one image. Source: container-libs, `maxLookasideSignatures`.
@@ -47,6 +49,12 @@ pub(crate) enum LookasideError {
         /// Another one.
         second: PathBuf,
     },
+    /// rc writes only to directories.
+    #[error("cannot write signatures to `{url}`: it is no directory")]
+    ReadOnly {
+        /// The place.
+        url: String,
+    },
     /// The place is no URL that rc can read.
     #[error("cannot read signatures from `{url}`: must be a URL of file, http or https")]
     Url {
@@ -59,6 +67,8 @@ impl From<LookasideError> for Report {
     fn from(error: LookasideError) -> Self {
         match error {
             LookasideError::File(error) => error.into(),
+            LookasideError::ReadOnly { .. } => Self::new(ReportKind::Unsupported, error.to_string())
+                .with_hint("name a directory in registries.d: `lookaside-staging: file:///DIRECTORY`"),
             other => Self::new(ReportKind::Invalid, other.to_string()),
         }
     }
@@ -67,8 +77,8 @@ impl From<LookasideError> for Report {
 /// What the files of `registries.d` say: the place of each scope.
 #[derive(Debug, Default)]
 pub(crate) struct Stores {
-    default: Option<String>,
-    scopes: BTreeMap<String, Option<String>>,
+    default: Urls,
+    scopes: BTreeMap<String, Urls>,
     /// The place if they say nothing.
     usual: Option<String>,
 }
@@ -128,8 +138,17 @@ impl Stores {
     /// The URL under which the signatures of all repositories are that the first of these scopes covers; those without
     /// one do not count.
     fn of(&self, scopes: &[String]) -> Option<&str> {
-        let found = scopes.iter().find_map(|scope| self.scopes.get(scope)?.as_deref());
-        found.or(self.default.as_deref()).or(self.usual.as_deref())
+        self.find(scopes, |place| place.read.as_deref())
+    }
+
+    /// The same for new signatures.
+    fn of_new(&self, scopes: &[String]) -> Option<&str> {
+        self.find(scopes, |place| place.write.as_deref().or(place.read.as_deref()))
+    }
+
+    fn find<'s>(&'s self, scopes: &[String], url: impl Fn(&'s Urls) -> Option<&'s str>) -> Option<&'s str> {
+        let found = scopes.iter().find_map(|scope| url(self.scopes.get(scope)?));
+        found.or_else(|| url(&self.default)).or(self.usual.as_deref())
     }
 
     /// The same for a scope of policy.json.
@@ -139,25 +158,37 @@ impl Stores {
     }
 }
 
-/// `lookaside` of a section, or its old name. Other keys are for writing, or for sigstore.
-fn place(section: &str, node: Node) -> Result<Option<String>, String> {
+/// The place of a section.
+#[derive(Debug, Default)]
+struct Urls {
+    /// `lookaside`, or `sigstore`, its old name.
+    read: Option<String>,
+    /// `lookaside-staging`, or `sigstore-staging`: where new signatures are put.
+    write: Option<String>,
+}
+
+/// The place of a section; other keys are for sigstore.
+fn place(section: &str, node: Node) -> Result<Urls, String> {
     let entries = match node {
         Node::Mapping(entries) => entries,
-        Node::Empty => return Ok(None),
+        Node::Empty => return Ok(Urls::default()),
         Node::Text(_) => return Err(format!("`{section}` must be a mapping")),
     };
-    let mut found = None;
+    let mut found = Urls::default();
     for (key, node) in entries {
         match (key.as_str(), node) {
-            ("lookaside", Node::Text(url)) => found = Some(url),
-            ("sigstore", Node::Text(url)) => found = found.or(Some(url)),
-            ("lookaside" | "sigstore", Node::Mapping(_)) => {
+            ("lookaside", Node::Text(url)) => found.read = Some(url),
+            ("sigstore", Node::Text(url)) => found.read = found.read.or(Some(url)),
+            ("lookaside-staging", Node::Text(url)) => found.write = Some(url),
+            ("sigstore-staging", Node::Text(url)) => found.write = found.write.or(Some(url)),
+            ("lookaside" | "sigstore" | "lookaside-staging" | "sigstore-staging", Node::Mapping(_)) => {
                 return Err(format!("`{key}` of `{section}` must be a URL"));
             }
             _ => {}
         }
     }
-    Ok(found.filter(|url| !url.is_empty()))
+    let [read, write] = [found.read, found.write].map(|url| url.filter(|url| !url.is_empty()));
+    Ok(Urls { read, write })
 }
 
 /// Where the signatures of a repository are.
@@ -169,8 +200,17 @@ pub(crate) struct Lookaside {
 impl Lookaside {
     /// The place for an image, by the name that it has where it is pulled from.
     pub(crate) fn of(reference: &ImageReference, places: &Places) -> Result<Self, LookasideError> {
-        let stores = Stores::read(places)?;
-        let base = stores.of(&reference.scopes()).unwrap_or_default();
+        Self::below(Stores::read(places)?.of(&reference.scopes()).unwrap_or_default(), reference)
+    }
+
+    /// The place for new signatures of an image: a directory.
+    pub(crate) fn for_new(reference: &ImageReference, places: &Places) -> Result<Self, LookasideError> {
+        let found = Self::below(Stores::read(places)?.of_new(&reference.scopes()).unwrap_or_default(), reference)?;
+        let is_directory = found.base.scheme() == "file";
+        if is_directory { Ok(found) } else { Err(LookasideError::ReadOnly { url: found.base.to_string() }) }
+    }
+
+    fn below(base: &str, reference: &ImageReference) -> Result<Self, LookasideError> {
         let fail = || LookasideError::Url { url: base.to_owned() };
         let mut url: Url = base.parse().map_err(|_| fail())?;
         if !matches!(url.scheme(), "file" | "http" | "https") || url.query().is_some() {
@@ -192,6 +232,28 @@ impl Lookaside {
         let (algorithm, hex) = (manifest.algorithm().as_str(), manifest.hex());
         url.set_path(&format!("{}@{algorithm}={hex}/signature-{number}", self.base.path()));
         url
+    }
+
+    /// Makes this the only signature of a manifest, as podman and skopeo do.
+    pub(crate) fn write(&self, manifest: &Digest, signature: &[u8]) -> Result<(), LookasideError> {
+        let path = |number: usize| {
+            let url = self.url(manifest, number);
+            url.to_file_path().map_err(|()| LookasideError::ReadOnly { url: url.to_string() })
+        };
+        let first = path(1)?;
+        if let Some(directory) = first.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut file = Replacement::begin(&first, 0o666)?;
+        file.write_all(signature).at("write", &first)?;
+        file.finish()?;
+        for number in 2..=SIGNATURES {
+            match fs::remove_file(path(number)?) {
+                Err(error) if error.is_not_found() => break,
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// The signatures of a manifest, as many as there are.
@@ -270,6 +332,10 @@ mod tests {
             let reference: ImageReference = name.parse().expect("a name");
             assert_eq!(stores.of(&reference.scopes()), Some(expected), "{name}");
         }
+        let reference: ImageReference = "h.io/a/b".parse().expect("a name");
+        assert_eq!(stores.of_new(&reference.scopes()), Some("file:///s"));
+        let reference: ImageReference = "h.io:5000/a/b:1".parse().expect("a name");
+        assert_eq!(stores.of_new(&reference.scopes()), Some("file:///b"));
         assert_eq!(stores.of_scope("h.io/a/c"), Some("https://h.example/x"));
         assert_eq!(stores.of_scope("other"), Some("file:///d"));
         assert_eq!(self::stores(&[""]).expect("no file").of_scope("x"), Some("file:///usual"));

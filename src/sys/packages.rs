@@ -19,6 +19,8 @@ pub(crate) enum Package {
     Passt,
     /// gpgv.
     Gpgv,
+    /// gpg.
+    Gpg,
 }
 
 /// A family of distributions, by its package manager.
@@ -67,9 +69,10 @@ impl Package {
             (Self::Slirp4netns, _) => "slirp4netns",
             (Self::Passt, _) => "passt",
             (Self::Gpgv, Family::Apt | Family::Apk) => "gpgv",
-            (Self::Gpgv, Family::Dnf) => "gnupg2",
-            (Self::Gpgv, Family::Pacman) => "gnupg",
-            (Self::Gpgv, Family::Zypper) => "gpg2",
+            (Self::Gpg, Family::Apt) => "gpg",
+            (Self::Gpgv | Self::Gpg, Family::Dnf) => "gnupg2",
+            (Self::Gpg, Family::Apk) | (Self::Gpgv | Self::Gpg, Family::Pacman) => "gnupg",
+            (Self::Gpgv | Self::Gpg, Family::Zypper) => "gpg2",
         }
     }
 }

@@ -118,7 +118,8 @@ fn layers_and_manifests_take_the_format_that_is_asked_for() {
         ("--compression-format zstd:chunked", "rc: `--compression-format`: invalid value `zstd:chunked`"),
         ("--format v2s2 --compression-format zstd", "rc: manifests of the type v2s2 have no layers with zstd"),
         ("--compression-level 12", "rc: `--compression-level` of gzip must be between 1 and 9"),
-        ("--sign-by me", "rc: `rc push` has no option `--sign-by`"),
+        ("--sign-by-sigstore me", "rc: `rc push` has no option `--sign-by-sigstore`"),
+        ("--sign-passphrase-file /x", "rc: `rc push` needs"),
     ] {
         let output = lab.rc(["push"]).args(words.split(' ')).arg(registry.image("app:1")).run().exits(125);
         assert!(output.stderr().starts_with(message), "{output}");

@@ -186,6 +186,43 @@ fn only_a_good_signature_of_the_very_image_lets_it_in() {
     registry.stop();
 }
 
+/// Pushes the image `signed` as `own`, with signatures of gpg's keys; the last one replaces others.
+fn push_signs(keys: &Keys<'_>, web: &Web, signed: &str, own: &str) {
+    let lab = keys.lab;
+    keys.create("locked@test", &["--passphrase=secret"]);
+    keys.stop();
+    lab.rc(["pull", "-q", signed]).run().succeeds();
+    let passphrase = lab.work("passphrase");
+    let sign = |words: &[&str]| lab.rc(["push", "-q"]).args(words).args([signed, own]).run();
+    let locked = ["--sign-by", "locked@test", "--sign-passphrase-file", passphrase.to_str().expect("UTF-8")];
+    let refused = sign(&["--sign-by", "nobody@test"]).exits(125).stderr();
+    assert!(refused.starts_with("rc: cannot sign by `nobody@test`: "), "{refused}");
+    fs::write(&passphrase, "wrong\n").expect("a file can be written");
+    let refused = sign(&locked).exits(125).stderr();
+    assert!(
+        refused.starts_with(&format!("rc: `{own}` was pushed, but not signed: cannot sign by `locked@test`: ")),
+        "{refused}"
+    );
+    fs::write(&passphrase, "secret\n").expect("a file can be written");
+    sign(&locked).says_nothing();
+    let page = || {
+        let group =
+            fs::read_dir(lab.root().join("sigs/group")).expect("signatures").map(|entry| entry.expect("a name"));
+        let written = group.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with("own@"));
+        let written = written.expect("a signature");
+        let path = format!("/sig/group/{}/signature-1", written.file_name().display());
+        let body = fs::read(written.path().join("signature-1")).expect("a signature");
+        web.page(&path, Page { body, ..Page::default() });
+    };
+    page();
+    let output = lab.rc(["pull", "-q", own]).run().exits(125);
+    assert!(output.stderr().contains("the policy does not name its key"), "{output}");
+    sign(&["--sign-by", "good@test"]).says_nothing();
+    page();
+    lab.rc(["pull", "-q", own]).run().succeeds();
+    lab.rc(["rmi", "-fa"]).run().succeeds();
+}
+
 #[test]
 fn signatures_of_skopeo_are_good_and_come_from_a_web_server_too() {
     require!(program "docker-registry");
@@ -232,6 +269,8 @@ fn signatures_of_skopeo_are_good_and_come_from_a_web_server_too() {
     web.page(&path, Page { body, ..Page::default() });
     lab.rc(["pull", "-q", &signed]).run().succeeds();
     lab.rc(["rmi", "-fa"]).run().succeeds();
+
+    push_signs(&keys, &web, &signed, &registry.image("group/own:1"));
 
     // A directory of skopeo's has its signatures with it.
     let saved = lab.work("saved");
