@@ -70,6 +70,7 @@ fn two_values(command: &str, arg: &Arg) -> [&'static str; 2] {
         (_, "retry_delay" | "max") => ["1s", "2s"],
         (_, "ttl") => ["1h", "2h"],
         ("image trust set", "kind") => ["accept", "reject"],
+        ("buildx imagetools", "action") => ["inspect", "create"],
         (_, "kind") => ["image", "container"],
         ("save" | "image save", "format") => ["docker-archive", "oci-archive"],
         ("push" | "image push", "format") => ["oci", "v2s2"],
