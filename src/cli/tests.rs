@@ -115,7 +115,10 @@ fn of_an_option_with_one_value_the_last_counts_in_every_command() {
             let [first, last] = two_values(&name, arg);
             for long in arg.get_long_and_visible_aliases().unwrap_or_default() {
                 let typed = [format!("--{long}={first}"), format!("--{}={last}", arg.get_long().unwrap_or(long))];
+                // What makes no sense alone.
+                let beside = (arg.get_id() == "sign_passphrase_file").then_some("--sign-by=key");
                 let line = ["rc"].into_iter().chain(name.split(' ')).chain(typed.iter().map(String::as_str));
+                let line = line.chain(beside);
                 let matches = definition.clone().try_get_matches_from(line.chain(needed.iter().copied()));
                 let mut matches = &matches.unwrap_or_else(|error| panic!("{name} {typed:?}: {error}"));
                 while let Some((_, inner)) = matches.subcommand() {
