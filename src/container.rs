@@ -74,7 +74,7 @@ pub(crate) use secrets::Secrets;
 pub(crate) use session::{Session, SessionEvent};
 pub(crate) use start::{Environment, Origin, Started, Trees, host_facts, start};
 pub(crate) use stats::{Sample, sample, since_boot};
-pub(crate) use step::Step;
+pub(crate) use step::{Step, discard_cgroup as discard_cgroup_of_step};
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
 pub(crate) use wait::{Condition, Waiting, wait_for, wait_for_start};

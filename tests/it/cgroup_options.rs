@@ -122,6 +122,36 @@ fn a_cgroup_is_removed_although_its_last_process_ends_late() {
 }
 
 #[test]
+fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
+    only!(Root);
+    let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    lab.payload();
+    let path = format!("/{}", lab.unique("rc-it-parent"));
+    let parent = PathBuf::from(format!("{}{path}", mount.display()));
+    fs::create_dir(&parent).expect("root can create a cgroup");
+    let context = lab.work("context");
+    fs::create_dir(&context).expect("made");
+    fs::write(context.join("Dockerfile"), "FROM payload\nRUN [\"/payload\", \"hang\"]\n").expect("written");
+    let option = format!("--cgroup-parent={path}");
+    let build = lab.rc(["build", "-q", "--network", "none", &option]).arg(&context).start();
+    let process = wait::until("the step", || {
+        let group = fs::read_dir(&parent).expect("a cgroup").flatten().find(|entry| entry.path().is_dir())?;
+        let processes = fs::read_to_string(group.path().join("cgroup.procs")).ok()?;
+        let process: u32 = processes.lines().next()?.parse().ok()?;
+        let words = fs::read(format!("/proc/{process}/cmdline")).ok()?;
+        words.starts_with(b"/payload").then_some(process)
+    });
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let monitor = status.lines().find_map(|line| line.strip_prefix("PPid:")).and_then(|pid| pid.trim().parse().ok());
+    let monitor = monitor.and_then(rustix::process::Pid::from_raw).expect("a parent");
+    rustix::process::kill_process(monitor, Signal::KILL).expect("it runs");
+    let output = build.wait();
+    assert!(output.exit != crate::support::Exit::Code(0), "{output}");
+    fs::remove_dir(&parent).expect("the cgroup of the step is gone");
+}
+
+#[test]
 fn a_slice_is_an_error_without_a_service_manager() {
     let lab = Lab::new();
     lab.payload();

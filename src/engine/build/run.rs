@@ -70,11 +70,18 @@ pub(super) fn run(
     let front_end =
         FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
     let trees = trees(&step, lowers, &requests);
-    let started = container::start(scene.environment, Origin::Step(Box::new(step)), trees, front_end)?;
-    let Started::Joined { session, .. } = started else {
-        return Err(Report::new(ReportKind::Internal, "a step of a build was not attached"));
+    let (directory, id) = (ContainerDir::new(directory.to_owned()), step.config.id.clone());
+    let ended = match container::start(scene.environment, Origin::Step(Box::new(step)), trees, front_end) {
+        Ok(Started::Joined { session, .. }) => {
+            follow(scene, session, &mut |stream, bytes| tell(BuildEvent::Output { stream, bytes }))
+        }
+        Ok(_) => Err(Report::new(ReportKind::Internal, "a step of a build was not attached")),
+        Err(error) => Err(error.into()),
     };
-    follow(scene, session, &mut |stream, bytes| tell(BuildEvent::Output { stream, bytes }))
+    if !matches!(ended, Ok(0)) {
+        container::discard_cgroup_of_step(&directory, &id);
+    }
+    ended
 }
 
 /// Runs a shell in place of a command that has failed in `failed`: with its files, mounts, secrets and variables. What
