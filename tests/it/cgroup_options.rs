@@ -2,7 +2,7 @@
 //! `system/scope.rs`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::{Lab, Output, Signal, wait};
 
@@ -72,15 +72,21 @@ fn a_container_without_a_cgroup_namespace_sees_the_host_s_cgroups() {
     assert!(private.lines().any(|line| line == "0::/"), "{private}");
 }
 
+/// A new cgroup for `--cgroup-parent`, by its path in the hierarchy and on the host.
+fn new_parent(lab: &Lab, mount: &Path) -> (String, PathBuf) {
+    let path = format!("/{}", lab.unique("rc-it-parent"));
+    let parent = PathBuf::from(format!("{}{path}", mount.display()));
+    fs::create_dir(&parent).expect("root can create a cgroup");
+    (path, parent)
+}
+
 #[test]
 fn a_cgroup_parent_must_exist_and_be_delegated() {
     only!(Root);
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
     let lab = Lab::new();
     lab.payload();
-    let path = format!("/{}", lab.unique("rc-it-parent"));
-    let parent = PathBuf::from(format!("{}{path}", mount.display()));
-    fs::create_dir(&parent).expect("root can create a cgroup");
+    let (path, parent) = new_parent(&lab, &mount);
     let option = format!("--cgroup-parent={path}");
     let words = ["payload", "/payload", "hang"];
     let id = lab.rc(["run", "-d", "--name=c", "--network=none", &option]).args(words).run().text();
@@ -127,9 +133,7 @@ fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
     let lab = Lab::new();
     lab.payload();
-    let path = format!("/{}", lab.unique("rc-it-parent"));
-    let parent = PathBuf::from(format!("{}{path}", mount.display()));
-    fs::create_dir(&parent).expect("root can create a cgroup");
+    let (path, parent) = new_parent(&lab, &mount);
     let context = lab.work("context");
     fs::create_dir(&context).expect("made");
     fs::write(context.join("Dockerfile"), "FROM payload\nRUN [\"/payload\", \"hang\"]\n").expect("written");
