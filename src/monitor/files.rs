@@ -24,7 +24,7 @@ pub(super) struct Places {
     pub(super) addresses: Vec<IpAddr>,
     /// Their name servers.
     pub(super) name_servers: Vec<IpAddr>,
-    /// It is in such networks, and all are internal.
+    /// It is in such networks, all are internal, and it has no helper of its own.
     pub(super) is_internal: bool,
 }
 

@@ -170,8 +170,8 @@ impl Launcher {
         server.parts.pod.join()?;
         let home = || self.home.ready().and_then(UserNamespace::copy);
         server.parts.networks.join(&self.start.config, home)?;
-        server.parts.networks.write_files(&self.start.config, &self.start.directory)?;
         if let Some(home) = server.parts.networks.home() {
+            server.parts.networks.write_files(&self.start.config, &self.start.directory)?;
             self.home.become_that(home, &self.start.ids, &self.start.runtime_dir)?;
         }
         known_to_pod(server)?;

@@ -133,6 +133,7 @@ impl Networks {
                 interface: endpoint.interface.clone().or_else(|| free.next()).unwrap_or_default(),
                 networks: networks.clone(),
                 dns: config.dns.clone(),
+                has_helper: has_helper(config),
                 descriptor: None,
             };
             (name, lease)
@@ -148,16 +149,14 @@ impl Networks {
         }
     }
 
-    /// Writes the container's `hosts` and `resolv.conf` as a member's, in place.
+    /// Writes the container's `hosts` and `resolv.conf` as a member's, or as those of one that is no longer a member,
+    /// in place.
     pub(super) fn write_files(&self, config: &ContainerConfig, directory: &ContainerDir) -> Result<(), Error> {
-        if self.members.is_empty() {
-            return Ok(());
-        }
         let all = || self.members.iter().map(|(_, member)| member);
         let places = Places {
             addresses: all().flat_map(|member| &member.lease.addresses).map(|address| address.ip).collect(),
             name_servers: all().flat_map(|member| member.name_servers()).collect(),
-            is_internal: all().all(|member| member.record.internal),
+            is_internal: !self.members.is_empty() && !has_helper(config) && all().all(|member| member.record.internal),
         };
         for (name, content) in files::of_network(config, &places)? {
             fs::write(directory.at(name), content)?;

@@ -53,6 +53,9 @@ pub(crate) struct Lease {
     /// Name servers of the owner's own (`--dns`).
     #[serde(default)]
     pub(crate) dns: Vec<IpAddr>,
+    /// The owner reaches the outside by a helper of its own, even if all its networks are internal.
+    #[serde(default)]
+    pub(crate) has_helper: bool,
     /// The number of the descriptor of the network's namespace in the owner's monitor.
     #[serde(default)]
     pub(crate) descriptor: Option<i32>,
@@ -80,6 +83,8 @@ pub(crate) struct NewLease {
     pub(crate) networks: Vec<Name>,
     /// As in [`Lease`].
     pub(crate) dns: Vec<IpAddr>,
+    /// As in [`Lease`].
+    pub(crate) has_helper: bool,
     /// As in [`Lease`].
     pub(crate) descriptor: Option<i32>,
 }
@@ -134,8 +139,10 @@ impl LockedNetwork {
             IpAddr::V6(_) => None,
         });
         let mac = new.mac.unwrap_or_else(|| MacAddress::of_ipv4(v4.unwrap_or_else(|| new.owner.number())));
-        let NewLease { owner, name, names, interface, networks, dns, descriptor, .. } = new;
-        let lease = Lease { owner, name, names, addresses, mac, interface, networks, dns, descriptor, init: None };
+        let NewLease { owner, name, names, interface, networks, dns, has_helper, descriptor, .. } = new;
+        let init = None;
+        let lease =
+            Lease { owner, name, names, addresses, mac, interface, networks, dns, has_helper, descriptor, init };
         self.write_new(&lease)?;
         self.remember(&lease);
         Ok(lease)

@@ -265,17 +265,35 @@ fn a_hundred_at_once_have_addresses_of_their_own_and_leave_nothing() {
 }
 
 #[test]
-fn a_monitor_that_is_killed_leaves_the_others_their_network() {
+fn a_member_that_ends_or_whose_monitor_is_killed_leaves_the_others_names_ports_and_way_out() {
     let lab = lab(&[]);
     start(&lab, "one", &["app"]);
     start(&lab, "two", &["app"]);
-    start(&lab, "three", &["app"]);
-    let two = address(&lab, "two", "app");
-    let one = processes(&lab, "rc: one").first().copied().expect("a monitor");
-    kill(one);
-    assert_eq!(ask(&lab, "three", &two, "still"), "still");
-    reaches_the_host(&lab, "three");
+    let port = port::take(1);
+    let run = lab.rc(["run", "-d", "--name", "web", "--network", "app", "-p", &format!("{port}:7")]);
+    run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
+    lab.ready("web");
+    let web = address(&lab, "web", "app");
+    let keeper = || processes(&lab, "rc: net app");
+    let before = (keeper(), helpers(&lab), processes(&lab, "rc: dns app"));
+    let all_is_well = |how: &str| {
+        assert_eq!(ask(&lab, "two", &web, how), how);
+        let named = lab.rc(["exec", "two", "/payload", "look-up", "udp", "a", "web"]).run().text();
+        assert_eq!(named, web, "{how}");
+        reaches_the_host(&lab, "two");
+        reaches_the_host(&lab, "web");
+        let asked = lab.program(Lab::payload_path(), ["ask", "tcp", &format!("127.0.0.1:{port}"), how]);
+        assert_eq!(asked.run().text(), how);
+        // They are the processes that the first member's start has made.
+        assert_eq!((keeper(), helpers(&lab), processes(&lab, "rc: dns app")), before, "{how}");
+    };
+    kill(processes(&lab, "rc: one").first().copied().expect("a monitor"));
+    all_is_well("killed");
     lab.rc(["start", "one"]).run().prints("one\n");
-    assert_eq!(ask(&lab, "one", &two, "again"), "again");
+    assert_eq!(ask(&lab, "one", &web, "again"), "again");
+    lab.rc(["stop", "-t", "0", "one"]).run().succeeds();
+    all_is_well("stopped");
+    lab.rc(["rm", "one"]).run().succeeds();
+    all_is_well("removed");
     lab.remove_containers();
 }

@@ -90,6 +90,7 @@ mod names;
 mod namespaces;
 mod network;
 mod network_connect;
+mod network_options;
 mod networks;
 mod one_id;
 mod pause;

@@ -311,6 +311,13 @@ suite! {
 }
 
 #[test]
+fn of_two_racing_runs_exactly_one_gets_a_port_in_a_network_with_a_name() {
+    for protocol in ["tcp", "udp"] {
+        of_two_racing_runs_exactly_one_gets_the_port("podman", protocol);
+    }
+}
+
+#[test]
 fn udp_on_a_published_ipv6_address_needs_pasta() {
     require!(program "slirp4netns");
     let lab = Lab::new();

@@ -51,6 +51,12 @@ fn interfaces(lab: &Lab, name: &str) -> Vec<String> {
     names
 }
 
+/// The MAC address of its first interface.
+#[track_caller]
+fn mac(lab: &Lab, name: &str) -> String {
+    lab.rc(["exec", name, "/payload", "read", "/sys/class/net/eth0/address"]).run().text()
+}
+
 /// The container asks a server on the host, at the address from which the host reaches the world.
 #[track_caller]
 fn reaches_the_host(lab: &Lab, name: &str) {
@@ -117,9 +123,16 @@ fn a_container_with_a_helper_of_its_own_joins_a_network_as_well() {
     let lab = lab(&["app"]);
     start(&lab, "own", "slirp4netns");
     start(&lab, "one", "app");
+    let files = || {
+        ["hosts", "resolv.conf"]
+            .map(|name| lab.rc(["exec", "own", "/payload", "read", &format!("/etc/{name}")]).run().text())
+    };
+    let before = files();
     lab.rc(["network", "connect", "app", "own"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "own"), ["eth0", "eth1"]);
     for _ in 0..2 {
+        let named = lab.rc(["exec", "own", "/payload", "look-up", "udp", "a", "one"]).run().text();
+        assert_eq!(named, address(&lab, "one", "app"));
         assert_eq!(ask(&lab, "one", &address(&lab, "own", "app"), "by app"), "by app");
         reaches_the_host(&lab, "own");
         lab.rc(["restart", "-t", "0", "own"]).run().succeeds();
@@ -128,6 +141,8 @@ fn a_container_with_a_helper_of_its_own_joins_a_network_as_well() {
     lab.rc(["network", "disconnect", "app", "own"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "own"), ["eth0"]);
     reaches_the_host(&lab, "own");
+    // It asks its helper again, and has its helper's address.
+    assert_eq!(files(), before);
     lab.remove_containers();
 }
 
@@ -149,8 +164,10 @@ fn the_default_route_is_by_the_next_network_when_the_first_is_left() {
     lab.rc(["network", "connect", "app", "one"]).run().says_nothing();
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
     reaches_the_host(&lab, "one");
+    let before = (networks(&lab, "one"), mac(&lab, "one"));
     lab.rc(["network", "reload", "one"]).run().succeeds();
     reaches_the_host(&lab, "one");
+    assert_eq!((networks(&lab, "one"), mac(&lab, "one")), before);
     lab.remove_containers();
 }
 
@@ -229,5 +246,8 @@ fn a_change_that_cannot_be_made_changes_nothing() {
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
     let leases = std::fs::read_dir(lab.store().join("networks/web/leases")).expect("leases").count();
     assert_eq!(leases, 0);
+    // What was refused is no obstacle.
+    lab.rc(["network", "connect", "web", "one"]).run().says_nothing();
+    assert_eq!(interfaces(&lab, "one"), ["eth0", "eth1"]);
     lab.remove_containers();
 }

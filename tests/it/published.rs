@@ -24,9 +24,14 @@ impl<'a> Server<'a> {
     /// Starts `payload PART 7 MORE…`, and waits until it serves.
     #[track_caller]
     fn start(lab: &'a Lab, options: &[&str], part: &[&str]) -> Self {
+        Self::start_in(lab, "slirp4netns", options, part)
+    }
+
+    #[track_caller]
+    fn start_in(lab: &'a Lab, network: &str, options: &[&str], part: &[&str]) -> Self {
         let port = port::take(1);
         let publish = format!("{port}:7");
-        let run = lab.rc(["run", "--rm", "--name", "web", "--network", "slirp4netns", "-p", &publish]).args(options);
+        let run = lab.rc(["run", "--rm", "--name", "web", "--network", network, "-p", &publish]).args(options);
         let running = run.args(["payload", "/payload", part[0], "7"]).args(&part[1..]).start();
         running.line("ready");
         Self { lab, running, port }
@@ -47,6 +52,9 @@ impl<'a> Server<'a> {
         drop(self.running.wait().exits(137));
     }
 }
+
+/// One relay serves both: in the container's own namespace, and in a network with a name.
+const NETWORKS: [&str; 2] = ["slirp4netns", "podman"];
 
 fn patient(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
@@ -175,7 +183,11 @@ fn one_port_of_a_client_leads_to_two_published_ports() {
 #[test]
 fn all_data_arrives_in_both_directions_and_each_ends_alone() {
     let lab = lab!();
-    let server = Server::start(&lab, &[], &["greet"]);
+    NETWORKS.into_iter().for_each(|network| all_data_arrives(&lab, network));
+}
+
+fn all_data_arrives(lab: &Lab, network: &str) {
+    let server = Server::start_in(lab, network, &[], &["greet"]);
     let data: Vec<u8> =
         (0..24u32 << 20).map(|number| u8::try_from((number ^ (number >> 11)) % 251).expect("small")).collect();
     let stream = server.connect();
@@ -209,13 +221,17 @@ fn greeting_byte_by_byte(mut stream: &TcpStream) -> String {
 #[test]
 fn a_reset_is_a_reset_on_the_other_side() {
     let lab = lab!();
-    let server = Server::start(&lab, &[], &["abort"]);
+    NETWORKS.into_iter().for_each(|network| a_reset_is_passed_on(&lab, network));
+}
+
+fn a_reset_is_passed_on(lab: &Lab, network: &str) {
+    let server = Server::start_in(lab, network, &[], &["abort"]);
     let mut stream = server.connect();
     stream.write_all(b"!").expect("the connection is there");
     assert_eq!(stream.read(&mut [0]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     server.end();
 
-    let server = Server::start(&lab, &[], &["watch"]);
+    let server = Server::start_in(lab, network, &[], &["watch"]);
     let stream = server.connect();
     drop(stream);
     server.running.line("end");
@@ -244,8 +260,10 @@ fn a_port_that_nobody_listens_on_inside_is_a_reset_at_once() {
 #[test]
 fn what_a_server_says_at_last_arrives() {
     let lab = lab!();
-    for bytes in [1, 100_000, 2_000_000] {
-        let server = Server::start(&lab, &[], &["last-words", &bytes.to_string()]);
+    for (network, bytes) in
+        NETWORKS.into_iter().flat_map(|network| [1, 100_000, 2_000_000].map(|bytes| (network, bytes)))
+    {
+        let server = Server::start_in(&lab, network, &[], &["last-words", &bytes.to_string()]);
         let mut said = Vec::new();
         server.connect().read_to_end(&mut said).expect("an end");
         assert_eq!(said.len(), bytes);
@@ -326,11 +344,16 @@ fn between_two_runs_a_port_refuses_and_stays_taken() {
 #[test]
 fn connections_beyond_the_limit_of_descriptors_wait_and_the_others_go_on() {
     let lab = lab!();
+    NETWORKS.into_iter().for_each(|network| connections_wait(&lab, network));
+}
+
+fn connections_wait(lab: &Lab, network: &str) {
     let port = port::take(1);
     let script = lab.script("script", "ulimit -n 256 && exec \"$RC\" \"$@\"");
     let run = lab.program("bash", [script.as_os_str()]).env("RC", Lab::rc_path());
     let publish = format!("{port}:7");
-    let run = run.args(["run", "--rm", "--name", "web", "-p", &publish, "payload", "/payload", "greet", "7"]).start();
+    let run = run.args(["run", "--rm", "--name", "web", "--network", network, "-p", &publish]);
+    let run = run.args(["payload", "/payload", "greet", "7"]).start();
     run.line("ready");
     let connect = || patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open"));
     // A connection costs two descriptors, and 16 in 256 are for pipes: some hundred have room.

@@ -101,7 +101,8 @@ pub(crate) fn serve(address: &str) -> Result<(), Error> {
     }
 }
 
-fn server_at(named: Option<&str>) -> Result<SocketAddr, Error> {
+/// The name server that is named, or else the first one of `/etc/resolv.conf`.
+pub(crate) fn server_at(named: Option<&str>) -> Result<SocketAddr, Error> {
     if let Some(named) = named {
         return Ok(named.parse()?);
     }
@@ -110,7 +111,8 @@ fn server_at(named: Option<&str>) -> Result<SocketAddr, Error> {
     Ok(SocketAddr::new(first.trim().parse::<IpAddr>()?, 53))
 }
 
-fn query(id: u16, kind: &str, name: &str) -> Result<Vec<u8>, Error> {
+/// A query with this ID for records of a type.
+pub(crate) fn query(id: u16, kind: &str, name: &str) -> Result<Vec<u8>, Error> {
     let kind: u16 = match kind {
         "a" => 1,
         "ptr" => 12,
@@ -129,7 +131,8 @@ fn query(id: u16, kind: &str, name: &str) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn read(answer: &[u8]) -> Result<String, Error> {
+/// The addresses or names of an answer, or the words for an error.
+pub(crate) fn read(answer: &[u8]) -> Result<String, Error> {
     let short = "a short answer";
     let count = usize::from(*answer.get(7).ok_or(short)?);
     match answer[3] & 0x0f {

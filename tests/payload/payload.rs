@@ -15,6 +15,9 @@
 //! ping ADDRESS           asks for an echo as ping(8) does without CAP_NET_RAW, and waits for it
 //! look-up udp|tcp TYPE NAME [SERVER]  what a name server answers
 //! name-server ADDRESS    answers every name with 192.0.2.1
+//! drain PORT             reads all from each client
+//! flow in|out ADDRESS MS reads or sends for that long; prints Mbit/s, and the longest pause in ms
+//! gap name|udp TARGET MS asks for that long; prints the longest time without an answer, in 0.1 ms
 //! look-ups COUNT NAME EXPECTED [SERVER]  asks so often; prints how many answers were lost and wrong, and the times
 //! size                   rows and columns of the terminal   sizes               the same, again at each SIGWINCH
 //! processes              a line each: number, name, state (as in proc(5))
@@ -46,6 +49,7 @@
 #![expect(clippy::disallowed_methods, reason = "it must not lean on the code under test")]
 
 mod call;
+mod flow;
 mod names;
 mod network;
 mod report;
@@ -124,6 +128,7 @@ fn play(words: &[&str]) -> Outcome {
         ["ask", protocol, address, text] => println!("{}", network::ask(protocol, address, text)?),
         ["look-up", by, kind, name] => println!("{}", names::look_up(by, kind, name, None)?),
         ["look-up", by, kind, name, server] => println!("{}", names::look_up(by, kind, name, Some(server))?),
+        ["drain" | "flow" | "gap", ..] => flow::play(words)?,
         ["name-server", address] => names::serve(address)?,
         ["look-ups", count, name, expected, server] => {
             println!("{}", names::measure(count.parse()?, name, expected, Some(server))?);

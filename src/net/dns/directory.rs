@@ -82,6 +82,7 @@ impl Names for Directory {
         let own = self.own.clone();
         // Also that of a member whose monitor was killed: it still asks.
         let lease = self.leases(&own).get(&address).and_then(|file| file.value().clone());
+        let has_helper = lease.as_ref().is_some_and(|lease| lease.has_helper);
         let (mut networks, mut dns) =
             lease.map_or_else(Default::default, |lease| (lease.networks.clone(), lease.dns.clone()));
         if !networks.contains(&own) {
@@ -90,7 +91,7 @@ impl Names for Directory {
         if dns.is_empty() {
             dns = self.record(&own).map_or_else(Vec::new, |record| record.network_dns_servers.clone());
         }
-        let has_way_out = networks.iter().any(|network| self.has_way_out(network));
+        let has_way_out = has_helper || networks.iter().any(|network| self.has_way_out(network));
         Asker { networks, dns, has_way_out }
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Asker {
     pub(super) networks: Vec<Name>,
     /// Servers of its own, else those of the network; none: the host's.
     pub(super) dns: Vec<IpAddr>,
-    /// One of its networks is not internal.
+    /// One of its networks is not internal, or it has a helper of its own.
     pub(super) has_way_out: bool,
 }
 

@@ -34,6 +34,7 @@ fn new(number: u8, wanted: &[&str]) -> NewLease {
         interface: "eth0".to_owned(),
         networks: vec![app()],
         dns: Vec::new(),
+        has_helper: false,
         descriptor: Some(7),
     }
 }

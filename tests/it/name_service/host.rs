@@ -126,6 +126,13 @@ fn other_names_are_asked_where_the_host_asks_now() {
     assert_eq!(host.look_up("db", "udp", "example.com"), "192.0.2.53");
     assert!(start.elapsed() >= Duration::from_secs(2));
     assert_eq!(silent.asked().len(), 1);
+    // A container with a helper of its own in an internal network.
+    lab.rc(["network", "create", "--internal", "inner"]).run().succeeds();
+    host.start("own", &["--network", "slirp4netns"]);
+    host.rc(["network", "connect", "inner", "own"]);
+    assert_eq!(host.look_up("own", "udp", "own"), address(&lab, "own", "inner"));
+    assert_eq!(host.look_up("own", "udp", "example.com"), "192.0.2.99");
+    assert!(host.rc(["exec", "own", "/payload", "read", "/etc/hosts"]).contains("192.0.2.2\thost.containers.internal"));
     let asked = vpn.asked();
     assert!(asked.iter().all(|(_, peer, _)| peer.ip().is_loopback() && peer.port() != 53), "{asked:?}");
     host.end();

@@ -77,6 +77,8 @@ fn a_server_in_a_network_sees_its_clients_own_addresses() {
     assert!(seen.ip() == outward && seen != own, "{seen}");
     let (told, from) = ask(outward, SocketAddr::new(outward, udp));
     assert_eq!(told, SocketAddr::new(outward, from).to_string());
+    // N1: IPv6 is not opened unasked.
+    assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, tcp)).is_err());
     for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 9)].map(IpAddr::from) {
         let stream = connect_from(ip, 0, SocketAddr::new(Ipv4Addr::LOCALHOST.into(), tcp));
         let from = stream.local_addr().expect("an address").port();
@@ -142,6 +144,8 @@ fn clients_on_another_machine_keep_their_addresses_of_both_families() {
         for protocol in tcp udp; do
             for address in 192.0.2.1 '[2001:db8::1]'; do
                 nsenter --net --target $machine \"$PAYLOAD\" ask $protocol $address:8080 hello
+                # From the host's own address.
+                \"$PAYLOAD\" ask $protocol $address:8080 hello
             done
         done
         \"$RC\" rm -f -t 0 web dns >id";
@@ -150,7 +154,8 @@ fn clients_on_another_machine_keep_their_addresses_of_both_families() {
     let run = run.env("RC_SINGLE_ID", "1").env("RC", Lab::rc_path()).env("PAYLOAD", Lab::payload_path());
     let said = run.run().exits(0).stdout();
     let from: Vec<_> = said.lines().filter_map(|line| Some(line.rsplit_once(':')?.0)).collect();
-    assert_eq!(from, ["192.0.2.7", "[2001:db8::7]", "192.0.2.7", "[2001:db8::7]"], "{said}");
+    let expected = ["192.0.2.7", "192.0.2.1", "[2001:db8::7]", "[2001:db8::1]"].repeat(2);
+    assert_eq!(from, expected, "{said}");
 }
 
 #[test]

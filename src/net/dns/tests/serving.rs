@@ -271,6 +271,10 @@ fn n5_no_query_leaves_from_internal_networks() {
     store.change("other", |record| record.internal = true);
     assert_eq!(addresses(&server, "127.1.0.3", "example.com."), ["Non-Existent Domain"]);
     assert_eq!(upstream.asked().len(), 1);
+    // A member of internal networks alone that reaches the outside by a helper of its own finds names there.
+    let _own = store.member_with(3, "own", &[("app", "127.1.0.4")], |lease| lease.has_helper = true);
+    assert_eq!(addresses(&server, "127.1.0.4", "example.com."), ["192.0.2.1"]);
+    assert_eq!(addresses(&server, "127.1.0.4", "inner."), ["127.1.0.2"]);
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl Store {
                 interface: "eth0".to_owned(),
                 networks: networks.clone(),
                 dns: Vec::new(),
+                has_helper: false,
                 descriptor: None,
             };
             change(&mut new);
