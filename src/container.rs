@@ -90,6 +90,9 @@ pub(crate) enum Error {
     /// No container has this name or ID.
     #[error("no such container: {}", .0.escape_debug())]
     NotFound(String),
+    /// It is a pod.
+    #[error("no such container: {}", .0.escape_debug())]
+    IsPod(String),
     /// A record in its directory is missing or cannot be read.
     #[error("container `{}` is damaged: {reason}", .id.short())]
     Damaged {
@@ -234,7 +237,7 @@ impl From<Error> for Report {
             Error::Network(error) => return error.into(),
             Error::Files(error) => return error.into(),
             Error::Invalid(error) => return error.into(),
-            Error::NotFound(_) => ReportKind::NotFound(Thing::Container),
+            Error::NotFound(_) | Error::IsPod(_) => ReportKind::NotFound(Thing::Container),
             Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),
             Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
             Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } => ReportKind::Conflict,
@@ -256,6 +259,11 @@ impl From<Error> for Report {
 }
 
 impl Error {
+    /// Whether no container has this name or ID.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::IsPod(_))
+    }
+
     /// Whether a file of the container does not exist.
     fn is_not_found(&self) -> bool {
         match self {
@@ -273,6 +281,9 @@ impl Error {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
+            Self::IsPod(name) => {
+                Some(format!("`{}` is a pod: `rc pod --help` lists what can be done with it", name.escape_debug()))
+            }
             Self::Damaged { id, .. } => Some(format!("remove it with `rc rm {}`", id.short())),
             Self::NameTaken { name, what: "pod", .. } => {
                 Some(format!("remove it with `rc pod rm {name}`, or use another name"))

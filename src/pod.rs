@@ -120,14 +120,17 @@ pub(crate) fn find(store: &Store, wanted: &str) -> Result<Pod, Report> {
             let message = format!("`{}` matches several pod IDs", wanted.escape_debug());
             return Err(Report::new(ReportKind::Invalid, message));
         }
-        (None, None, _) => return Err(missing(wanted)),
+        (None, None, _) => return Err(missing(store, wanted)),
     };
     drop(by_id);
     Ok(all.swap_remove(at))
 }
 
-fn missing(wanted: &str) -> Report {
-    Report::new(ReportKind::NotFound(Thing::Pod), format!("no such pod: {}", wanted.escape_debug()))
+fn missing(store: &Store, wanted: &str) -> Report {
+    let wanted = wanted.escape_debug();
+    let report = Report::new(ReportKind::NotFound(Thing::Pod), format!("no such pod: {wanted}"));
+    let is_container = container::find(store, &wanted.to_string()).is_ok();
+    report.with_hint_of(is_container.then(|| format!("`{wanted}` is a container: `rc --help` lists its commands")))
 }
 
 #[cfg(test)]

@@ -105,11 +105,11 @@ pub(crate) fn bare_name(text: &str) -> &str {
 
 /// Finds the container with this name, ID or unambiguous beginning of an ID; a name takes precedence.
 ///
-/// Fails with [`Error::Damaged`], which has its ID, if it cannot be read.
+/// Fails with [`Error::Damaged`], which has its ID, if it cannot be read, and with [`Error::IsPod`] for a pod.
 pub(crate) fn find(store: &Store, wanted: &str) -> Result<Container, Error> {
     let found = find_any(store, wanted)?;
     if found.config.sandbox.is_some() {
-        return Err(Error::NotFound(wanted.to_owned()));
+        return Err(Error::IsPod(wanted.to_owned()));
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use super::wait::wait_for_start;
 use super::{Container, Error, empty, find};
 use crate::monitor::{ContainerDir, MemberOf, Revive, Run, Status};
 use crate::net;
-use crate::plan::ContainerConfig;
+use crate::plan::{ContainerConfig, RestartPolicy};
 use crate::storage::Store;
 use crate::types::{ContainerId, Joined, Layers, NamespaceKind, Report, StorageDriver};
 use crate::userns::IdMap;
@@ -68,8 +68,7 @@ impl Reviver {
             if pod.is_running() {
                 return Ok(true);
             }
-            // Its monitor has recorded the end: somebody has stopped it.
-            if pod.status == Status::Exited && pod.directory.exit(&Run(pod.state.run)).is_some() {
+            if pod.status == Status::Exited && has_ended_for_good(&pod) {
                 return Ok(false);
             }
             let environment = Environment {
@@ -100,6 +99,16 @@ impl Reviver {
             other => wait_for_start(other?).map(Some),
         }
     }
+}
+
+/// Whether the monitor of a pod that does not run has recorded its end, and the restart policy, which is that of the
+/// pod's process as of its members, does not start it again. The process has nothing to do: only who was asked for its
+/// end, or who has killed it, ends it.
+fn has_ended_for_good(pod: &Container) -> bool {
+    let Some(exit) = pod.directory.exit(&Run(pod.state.run)) else { return false };
+    let was_killed = exit.code == 128 + libc::SIGKILL && !exit.stopped_by_user;
+    let policy = pod.config.sandbox.as_ref().map_or(RestartPolicy::No, |pod| pod.restart);
+    !was_killed || policy == RestartPolicy::No
 }
 
 impl Revive for Reviver {

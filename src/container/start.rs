@@ -134,6 +134,7 @@ fn try_to_start(
     let secret_variables = SecretVariables(secrets.variables);
     let adopting = adopt::namespaces(&store, &config)?;
     let shown = volumes.resolve(&config);
+    let adopted = adopting.as_ref().map(|pod| pod.id.clone());
     let mut spec = plan::spec(adopting.as_ref().or(shown.as_ref()).unwrap_or(&config), &facts)?;
     if let Some(process) = spec.process_mut() {
         secret_variables.add_to(process);
@@ -197,6 +198,9 @@ fn try_to_start(
     let started = await_start(&ours, signals.as_mut());
     volumes.settle(&started)?;
     started?;
+    if let Some(pod) = adopted {
+        adopt::tell_members(&store, &pod);
+    }
     service.tell_started()?;
     let is_of_unit = environment.manager.is_of_unit();
     if is_of_unit && service.becomes_main() {

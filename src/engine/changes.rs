@@ -55,7 +55,7 @@ fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
 pub(crate) fn changes_of_any(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
     let store = context.store_to_read()?;
     match container::find(&store, name) {
-        Err(container::Error::NotFound(_)) if local::find(&store, &context.registries, name).is_ok() => {
+        Err(error) if error.is_missing() && local::find(&store, &context.registries, name).is_ok() => {
             image_changes(context, name)
         }
         _ => changes(context, name),

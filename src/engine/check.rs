@@ -82,7 +82,7 @@ fn repair(context: &Context, store: &Store, how: &Repair, force: bool) -> Result
             let how = ContainerRemoval { force: true, timeout: None, volumes: false };
             match container::find(store, id.as_str()) {
                 Ok(found) => container::remove(store, found, &how, &context.runtime_dir()?)?,
-                Err(container::Error::NotFound(_)) => {}
+                Err(error) if error.is_missing() => {}
                 Err(_) => container::remove_damaged(store, id, &how, &context.runtime_dir()?)?,
             }
             Ok(())

@@ -181,7 +181,7 @@ pub(crate) fn wait(
     ignore: bool,
 ) -> Result<Option<Waiting>, Report> {
     match container::find(&context.store_to_read()?, name) {
-        Err(container::Error::NotFound(_)) if ignore => Ok(None),
+        Err(error) if error.is_missing() && ignore => Ok(None),
         other => Ok(Some(container::wait_for(other?, states, interval))),
     }
 }

@@ -60,7 +60,7 @@ impl<'a> Dependents<'a> {
             match container::find(self.store, other.config.id.as_str()) {
                 Ok(other) => container::remove(self.store, other, &how, &context.runtime_dir()?)?,
                 // It was removed meanwhile.
-                Err(container::Error::NotFound(_)) => {}
+                Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -107,7 +107,7 @@ fn first<T, E>(
 fn of_container(store: &Store, name: &str) -> Result<Option<Object>, Report> {
     match container::find(store, name) {
         Ok(found) => Ok(Some(Object::Container(Box::new(found)))),
-        Err(container::Error::NotFound(_)) => Ok(None),
+        Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -156,7 +156,7 @@ fn of_pod(store: &Store, name: &str) -> Result<Option<Object>, Report> {
 pub(crate) fn container_exists(context: &Context, name: &str) -> Result<bool, Report> {
     match container::find(&context.store_to_read()?, name) {
         Ok(_) | Err(container::Error::Damaged { .. }) => Ok(true),
-        Err(container::Error::NotFound(_)) => Ok(false),
+        Err(error) if error.is_missing() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

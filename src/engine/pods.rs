@@ -50,9 +50,5 @@ pub(crate) fn pod_exists(context: &Context, name: &str) -> Result<bool, Report> 
 
 /// The containers of the selected pods.
 pub(crate) fn pod_members(context: &Context, selection: &PodSelection) -> Result<Vec<Container>, Report> {
-    let mut members = Vec::new();
-    for (_, found) in selection.find(&context.store_to_read()?)? {
-        members.extend(found?.map(|pod| pod.members).unwrap_or_default());
-    }
-    Ok(members)
+    Ok(selection.find(&context.store_to_read()?)?.into_iter().flat_map(|pod| pod.members).collect())
 }

@@ -201,7 +201,7 @@ pub(super) fn each_even_damaged<B>(
             found = container::find(store, word);
         }
         let step = match found {
-            Err(container::Error::NotFound(_)) if selection.ignore => Step::Finished(Ok(false)),
+            Err(error) if error.is_missing() && selection.ignore => Step::Finished(Ok(false)),
             Err(container::Error::Damaged { id, reason }) if selection.filters.is_empty() => {
                 Step::Finished(damaged(&id.clone(), container::Error::Damaged { id, reason }))
             }

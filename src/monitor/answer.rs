@@ -75,6 +75,7 @@ impl Parts {
                 self.member_joins(id, names);
                 return Some(Event::Done);
             }
+            Ask::Rejoin => return Some(self.pod.rejoin()),
             Ask::CloseOutput { stderr } => {
                 self.relay.close_output(id, if stderr { Stream::Stderr } else { Stream::Stdout });
             }

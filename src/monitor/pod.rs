@@ -6,6 +6,8 @@
 //! the pod's monitor is    every member reads the end, and forks a child that starts the pod again in the namespaces
 //! killed                  that its members have: the first one does, under the pod's lock, and the others connect
 //! the pod has ended       its record says so: nobody starts it again
+//! the pod is started      who does that tells the members that run, and they connect again: a pod whose process
+//! anew                    was killed has ended, and its members have not
 //! ```
 
 use std::io;
@@ -41,6 +43,8 @@ pub(super) struct Membership {
     is_known: bool,
     /// The pod has ended, or the container does.
     is_over: bool,
+    /// The container has ended.
+    has_left: bool,
 }
 
 /// A child that starts the pod again.
@@ -67,6 +71,14 @@ impl Membership {
         Ok(())
     }
 
+    /// The pod, which has ended, was started again.
+    pub(super) fn rejoin(&mut self) -> Event {
+        if self.has_left {
+            return Event::Done;
+        }
+        self.join().map_or_else(|error| Event::Failed(error.into()), |()| Event::Done)
+    }
+
     /// The connection on which the pod's monitor has not yet answered: until then its files do not name the container.
     pub(super) fn awaited(&self) -> io::Result<Option<OwnedFd>> {
         let connection = self.connection.as_ref().filter(|_| !self.is_known);
@@ -75,7 +87,7 @@ impl Membership {
 
     /// Leaves the pod: the container has ended.
     pub(super) fn leave(&mut self) {
-        self.is_over = true;
+        (self.is_over, self.has_left) = (true, true);
         self.connection = None;
         if let Some(revival) = self.revival.take() {
             revival.end();

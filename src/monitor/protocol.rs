@@ -10,6 +10,7 @@
 //! wait                                                   → exited, at the end of the run
 //! resize, detach, close-output                           (no answer)
 //! join                                                   → done; the end of the connection is the member's
+//! rejoin                                                 → done: the pod of this container runs again
 //! any                                                    → failed
 //! ```
 //!
@@ -80,6 +81,8 @@ pub(crate) enum Ask {
         /// The names of the container that `/etc/hosts` of the pod has meanwhile.
         names: Vec<String>,
     },
+    /// The pod that the container is in was started again, after an end that it had recorded.
+    Rejoin,
     /// The size of the client's terminal has changed.
     Resize {
         /// Rows.

@@ -10,7 +10,7 @@ use super::membership::inherit;
 use super::security::Security;
 use super::{
     ContainerConfig, Error, Facts, Identity, LimitChanges, Membership, Mount, MountKind, PodRequest, PodSettings,
-    Request, Service, UserNamespace, first_process, security,
+    Request, Service, UserNamespace, env, first_process, security,
 };
 use crate::types::{ContainerId, Joined, Name, NamespaceKind, Network};
 
@@ -59,6 +59,8 @@ pub(crate) fn pod_clone(
     config.mounts.extend(fresh.mounts);
     config.devices.retain(|old| fresh.devices.iter().all(|new| new.container != old.container));
     config.devices.extend(fresh.devices);
+    config.links.retain(|old| fresh.links.iter().all(|new| new.path != old.path));
+    config.links.extend(fresh.links);
     config.volumes_from.extend(fresh.volumes_from);
     if asked.pid.is_some() {
         config.namespaces.host_pid = fresh.namespaces.host_pid;
@@ -84,6 +86,7 @@ fn change(settings: &mut PodSettings, new: PodSettings, asked: &Request) {
     }
     settings.security_opts.extend(new.security_opts);
     settings.seccomp_profiles.extend(new.seccomp_profiles);
+    settings.device_env = env::with(new.device_env, std::mem::take(&mut settings.device_env));
     // Two pods in one network would have it.
     settings.infra_name = new.infra_name;
 }
@@ -142,7 +145,7 @@ pub(crate) fn member_clone(
     config.pod = membership.map(|old| Membership { id: of.pod.id.clone(), name: of.pod.name.clone(), ..old.clone() });
     let is_new = |mount: &&Mount| !of.old_pod.mounts.iter().any(|old| old.destination == mount.destination);
     let more = ContainerConfig { mounts: of.pod.mounts.iter().filter(is_new).cloned().collect(), ..of.pod.clone() };
-    inherit(&more, &mut config.mounts, &mut config.devices);
+    inherit(&more, &mut config);
     rename(&mut config, original, of);
     secured(config, of.request, facts)
 }

@@ -1,9 +1,9 @@
 //! `--pod`: what a container has from its pod, and what it must leave to it.
 
 use super::{
-    ContainerConfig, Device, Error, Facts, InitContainer, Membership, Mount, PodSettings, Request, RestartPolicy,
+    ContainerConfig, Device, Error, Facts, InitContainer, Membership, Mount, PodSettings, Request, RestartPolicy, env,
 };
-use crate::types::{Invalid, NamespaceKind};
+use crate::types::{Invalid, Link, NamespaceKind};
 
 /// The option of a container that runs before the others of its pod.
 const INIT: &str = "--init-ctr";
@@ -77,7 +77,11 @@ pub(super) fn complete(
     request: &Request,
     pod: &ContainerConfig,
 ) -> Result<ContainerConfig, Error> {
-    inherit(pod, &mut config.mounts, &mut config.devices);
+    inherit(pod, &mut config);
+    if pod.shares_any() && request.passwd != Some(false) {
+        config.accounts.users.extend(pod.accounts.users.iter().cloned());
+        config.accounts.groups.extend(pod.accounts.groups.iter().cloned());
+    }
     let is_elsewhere = pod.sandbox.as_ref().is_some_and(|pod| pod.has_members_elsewhere);
     Ok(ContainerConfig {
         pod: Some(Membership { id: pod.id.clone(), name: pod.name.clone(), init: init(request)?, is_elsewhere }),
@@ -103,14 +107,20 @@ fn init(request: &Request) -> Result<Option<InitContainer>, Error> {
     }
 }
 
-/// Adds the mounts and devices of the pod, unless the container has something else in their places.
-pub(super) fn inherit(pod: &ContainerConfig, mounts: &mut Vec<Mount>, devices: &mut Vec<Device>) {
-    let is_free = |of_pod: &&Mount| mounts.iter().all(|own| own.destination != of_pod.destination);
-    let more: Vec<Mount> = pod.mounts.iter().filter(is_free).cloned().collect();
-    mounts.extend(more);
-    let is_free = |of_pod: &&Device| devices.iter().all(|own| own.container != of_pod.container);
-    let more: Vec<Device> = pod.devices.iter().filter(is_free).cloned().collect();
-    devices.extend(more);
+/// Adds the mounts and devices of the pod, with what these need, unless the container has something else in their
+/// places.
+pub(super) fn inherit(pod: &ContainerConfig, config: &mut ContainerConfig) {
+    let is_free = |of_pod: &&Mount| config.mounts.iter().all(|own| own.destination != of_pod.destination);
+    let mounts: Vec<Mount> = pod.mounts.iter().filter(is_free).cloned().collect();
+    config.mounts.extend(mounts);
+    let is_free = |of_pod: &&Device| config.devices.iter().all(|own| own.container != of_pod.container);
+    let devices: Vec<Device> = pod.devices.iter().filter(is_free).cloned().collect();
+    config.devices.extend(devices);
+    let is_free = |of_pod: &&Link| config.links.iter().all(|own| own.path != of_pod.path);
+    let links: Vec<Link> = pod.links.iter().filter(is_free).cloned().collect();
+    config.links.extend(links);
+    let variables = pod.sandbox.iter().flat_map(|pod| pod.device_env.iter().cloned());
+    config.env = env::with(std::mem::take(&mut config.env), variables.collect());
 }
 
 impl Request {

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use super::{
     ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, Limits, PodSettings, Request, RestartPolicy,
-    names, resolve, security,
+    cdi, names, resolve, security,
 };
-use crate::types::{Invalid, NamespaceKind};
+use crate::types::{Invalid, NamespaceKind, Network};
 
 /// The namespaces that members have from their pod unless `--share` says otherwise. Source: podman-pod-create(1).
 const SHARED: [NamespaceKind; 3] = [NamespaceKind::Ipc, NamespaceKind::Network, NamespaceKind::Uts];
@@ -37,7 +37,8 @@ pub(crate) struct PodRequest {
 
 /// Joins the request and the facts to the complete description of a pod. Fails with the first value that is wrong.
 pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Result<ContainerConfig, Error> {
-    let settings = settings(request)?;
+    let settings =
+        PodSettings { device_env: cdi::added(&request.container, &facts.found.described)?.env, ..settings(request)? };
     let asked = &request.container;
     // For errors: those of a member count.
     security::security(asked, facts, &[])?;
@@ -45,7 +46,16 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
         let option = if asked.publish.is_empty() { "--network" } else { "--publish" };
         return Err(Error::Exclusive { options: [option, "--infra=false"] });
     }
-    let name = Some(identity.name.to_string()).filter(|name| names::check_hostname(name).is_ok());
+    let closed = match &asked.network {
+        Some(Network::None) => Some("--network none"),
+        Some(Network::Host) => Some("--network host"),
+        _ => None,
+    };
+    if let Some(network) = closed.filter(|_| !asked.publish.is_empty()) {
+        return Err(Error::Exclusive { options: ["--publish", network] });
+    }
+    let has_own_name = asked.uts.as_deref().is_none_or(|mode| mode == "private");
+    let name = Some(identity.name.to_string()).filter(|name| has_own_name && names::check_hostname(name).is_ok());
     let plain = Request {
         command: vec![ARGUMENT.to_owned()],
         hostname: asked.hostname.clone().or(name),
@@ -96,6 +106,7 @@ fn settings(request: &PodRequest) -> Result<PodSettings, Error> {
         security_opts: request.container.security_opts.clone(),
         seccomp_profiles: request.container.seccomp_profiles.clone(),
         infra_name: infra_name.map_err(Error::option("--infra-name"))?,
+        device_env: Vec::new(),
         has_members_elsewhere: request.share_parent == Some(false),
     })
 }
@@ -129,7 +140,7 @@ mod tests {
     use super::super::tests::{facts, identity};
     use super::super::{Membership, PortRequest};
     use super::*;
-    use crate::types::{ContainerId, Joined, Network};
+    use crate::types::{ContainerId, Joined};
 
     fn planned(request: &PodRequest) -> Result<ContainerConfig, String> {
         pod(request, &facts(), identity()).map_err(|error| error.to_string())

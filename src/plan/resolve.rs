@@ -40,7 +40,7 @@ fn resolve_beside(
     let hostname = named(request, facts, &identity.id, &shared, pod)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
-    let user = user(request, image, &userns)?;
+    let user = user(request, image, &userns, pod)?;
     let working_dir = working_dir(request, image)?;
     let is_systemd = first_process::is_systemd(request, &argv)?;
     let mut mounts = mounts::mounts(request, image, facts, is_systemd)?;
@@ -237,11 +237,19 @@ fn requires(request: &Request, facts: &Facts) -> Result<Vec<ContainerId>, Error>
     names.map(|name| Ok(namespaces::container(facts, "--requires", name)?.id.clone())).collect()
 }
 
-/// The user of the program: as asked for, else the image's, else with `keep-id` the user that runs rc.
-fn user(request: &Request, image: &ImageDefaults, userns: &user_namespace::Chosen) -> Result<String, Error> {
+/// The user of the program: as asked for, else the image's, else with `keep-id`, also the pod's, the user that runs rc.
+fn user(
+    request: &Request,
+    image: &ImageDefaults,
+    userns: &user_namespace::Chosen,
+    pod: Option<&ContainerConfig>,
+) -> Result<String, Error> {
     match (&request.user, userns.own_ids) {
         (Some(text), _) => user::read(text).map_err(Error::option("--user")),
         (None, Some((uid, gid))) if image.user.is_empty() => Ok(format!("{uid}:{gid}")),
+        (None, None) if image.user.is_empty() => {
+            Ok(pod.filter(|pod| pod.shares_any()).map(|pod| pod.user.clone()).unwrap_or_default())
+        }
         (None, _) => user::read(&image.user).map_err(|source| Error::Image { source }),
     }
 }

@@ -67,7 +67,8 @@ pub(crate) fn extras(config: &ContainerConfig) -> Extras {
         joined: joined(config),
         users: config.accounts.users.clone(),
         group_lines: config.accounts.groups.clone(),
-        links: config.links.clone(),
+        // A pod's are for its members, as its mounts and devices are.
+        links: if config.sandbox.is_some() { Vec::new() } else { config.links.clone() },
     }
 }
 

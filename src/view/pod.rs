@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Listed, human};
 use crate::container::Container;
-use crate::plan::Limits;
+use crate::plan::{Device, Limits};
 use crate::pod::Pod;
 use crate::types::NamespaceKind;
 
@@ -20,7 +20,7 @@ pub(crate) struct PodColumns {
     pub(crate) names: bool,
     /// Their status.
     pub(crate) statuses: bool,
-    /// The namespace, which is always empty.
+    /// The cgroup, and the namespace, which is always empty.
     pub(crate) namespace: bool,
 }
 
@@ -28,10 +28,11 @@ impl PodColumns {
     /// The headings. The number of containers is left out where something of each is shown. Source: podman.
     pub(crate) fn headings(self) -> Vec<&'static str> {
         let last = [
-            (self.namespace, "NAMESPACE"),
             (self.ids, "IDS"),
             (self.names, "NAMES"),
             (self.statuses, "STATUS"),
+            (self.namespace, "CGROUP"),
+            (self.namespace, "NAMESPACES"),
             (self.counts(), "# OF CONTAINERS"),
         ];
         let last = last.into_iter().filter_map(|(is_shown, heading)| is_shown.then_some(heading));
@@ -70,10 +71,12 @@ impl PodRow<'_> {
             human::ago(&config.created, self.now),
             String::new(),
         ];
-        cells.extend(columns.namespace.then(String::new));
         cells.extend(columns.ids.then(|| self.ids()));
         cells.extend(columns.names.then(|| self.names()));
         cells.extend(columns.statuses.then(|| self.statuses()));
+        if columns.namespace {
+            cells.extend([self.pod.cgroup().to_owned(), String::new()]);
+        }
         cells.extend(columns.counts().then(|| self.pod.members.len().to_string()));
         cells
     }
@@ -112,7 +115,7 @@ impl Listed for PodRow<'_> {
         ("InfraId", "INFRA ID"),
         ("Labels", "LABELS"),
         ("Name", "NAME"),
-        ("Namespace", "NAMESPACE"),
+        ("Namespace", "NAMESPACES"),
         ("Networks", "NETWORKS"),
         ("NumberOfContainers", "# OF CONTAINERS"),
         ("Restarts", "RESTARTS"),
@@ -198,6 +201,7 @@ pub(crate) fn pod(pod: &Pod) -> Value {
         "RestartPolicy": settings.restart.as_str(),
     }));
     object.extend(limits(&config.limits));
+    object.extend(lists(pod));
     Value::Object(object)
 }
 
@@ -205,22 +209,44 @@ pub(crate) fn pod(pod: &Pod) -> Value {
 fn limits(limits: &Limits) -> impl Iterator<Item = (String, Value)> {
     let number = |value: Option<u64>| value.map(|value| json!(value));
     let fields = [
+        ("blkio_weight", limits.blkio_weight.map(|weight| json!(weight))),
+        ("cpu_period", limits.milli_cpus.map(|_| json!(100_000))),
         ("cpu_quota", limits.milli_cpus.map(|cpus| json!(cpus * 100))),
         ("cpu_shares", number(limits.cpu_shares)),
         ("cpuset_cpus", limits.cpuset_cpus.as_ref().map(|cpus| json!(cpus))),
         ("cpuset_mems", limits.cpuset_mems.as_ref().map(|mems| json!(mems))),
         ("memory_limit", number(limits.memory)),
+        ("memory_swap", limits.memory_swap.map(|bytes| json!(bytes))),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
+}
+
+/// What its members have from it, with podman's names, unless it is empty.
+fn lists(pod: &Pod) -> impl Iterator<Item = (String, Value)> {
+    let config = &pod.sandbox.config;
+    let device = |device: &Device| {
+        let (host, inside) = (&device.host, &device.container);
+        json!({ "PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": "" })
+    };
+    let lists = [
+        ("devices", config.devices.iter().map(device).collect()),
+        ("security_opt", pod.settings.security_opts.iter().map(|option| json!(option)).collect()),
+        ("volumes_from", config.volumes_from.iter().map(|name| json!(name)).collect()),
+    ];
+    let filled = lists.into_iter().filter(|(_, list): &(_, Vec<Value>)| !list.is_empty());
+    filled.map(|(name, list)| (name.to_owned(), Value::Array(list)))
 }
 
 /// What podman's infra container would have. Source: podman, `InspectPodInfraConfig`.
 fn infra(pod: &Pod) -> Value {
     let config = &pod.sandbox.config;
+    let endpoints = config.network.endpoints();
     let hosts = config.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}"));
     json!({
         "PortBindings": super::inspect::bindings(&config.ports),
         "HostNetwork": config.has_host(NamespaceKind::Network),
+        "StaticIP": endpoints.iter().flat_map(|one| &one.addresses).next().map(ToString::to_string).unwrap_or_default(),
+        "StaticMAC": endpoints.iter().find_map(|one| one.mac).map(|mac| mac.to_string()).unwrap_or_default(),
         "NoManageResolvConf": config.image_resolver,
         "DNSServer": config.dns,
         "DNSSearch": config.dns_search,
@@ -228,8 +254,10 @@ fn infra(pod: &Pod) -> Value {
         "NoManageHosts": config.image_hosts,
         "HostAdd": hosts.collect::<Vec<_>>(),
         "Networks": config.network.names(),
+        "NetworkOptions": null,
         "pid_ns": config.mode_of(NamespaceKind::Pid),
-        "userns": config.user_namespace.mode,
+        // Of podman's point of view a namespace that only maps the user's own IDs is the host's.
+        "userns": if matches!(config.user_namespace.mode.as_str(), "" | "host") { "host" } else { "private" },
         "uts_ns": config.mode_of(NamespaceKind::Uts),
     })
 }

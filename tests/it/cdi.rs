@@ -96,6 +96,58 @@ fn a_described_device_comes_with_its_files_and_variables() {
 }
 
 #[test]
+fn members_of_a_pod_have_its_described_devices_with_all_that_these_need() {
+    let lab = Lab::new();
+    lab.payload();
+    let config = lab.work("config");
+    fs::create_dir_all(config.join("cdi")).expect("made");
+    let library = lab.work("library.so");
+    fs::write(&library, "library\n").expect("written");
+    let link = ["nvidia-cdi-hook", "create-symlinks", "--link", "library.so::/usr/lib/short.so"];
+    let device = |name: &str, variable: &str| {
+        json!({ "name": name, "containerEdits": {
+            "deviceNodes": [{ "path": format!("/dev/{variable}"), "hostPath": "/dev/null" }],
+            "env": [format!("{variable}=yes"), "ANY=device"],
+            "mounts": [{ "hostPath": library, "containerPath": "/usr/lib/library.so", "options": ["ro"] }],
+            "hooks": [{ "hookName": "createContainer", "path": "/usr/bin/nvidia-cdi-hook", "args": link }] } })
+    };
+    let file = |kind: &str, name: &str, variable: &str| {
+        let file = json!({ "cdiVersion": "0.6.0", "kind": kind, "devices": [device(name, variable)] });
+        fs::write(config.join(format!("cdi/{variable}.json")), file.to_string()).expect("written");
+    };
+    file("vendor.com/card", "all", "card");
+    file("nvidia.com/gpu", "0", "gpu");
+    let make = |words: &[&str]| lab.rc(["pod"]).args(words).env("XDG_CONFIG_HOME", &config).run();
+    // The members do without the files.
+    let run = |pod: &str, words: &[&str]| {
+        let line = ["run", "--rm", "--pod", pod, "-e", "ANY=own", "payload", "/payload"];
+        lab.rc(line).args(words).run()
+    };
+    make(&["create", "--network", "none", "--name", "p", "--device", "vendor.com/card=all"]).text();
+    let created = ["create", "--pod", "p", "--name", "one", "payload", "/payload", "sleep"];
+    lab.rc(created).run().succeeds();
+    make(&["clone", "--gpus", "0", "p", "q"]).text();
+    for (pod, variables) in [("p", &["card"][..]), ("q", &["card", "gpu"])] {
+        let env = run(pod, &["report"]).json()["env"].take();
+        assert_eq!(env["ANY"], "own");
+        run(pod, &["read", "/usr/lib/short.so"]).prints("library\n");
+        for variable in variables {
+            assert_eq!(env[variable], "yes", "{pod} {variable}");
+            run(pod, &["write", &format!("/dev/{variable}"), "x"]).succeeds();
+        }
+    }
+    assert_eq!(lab.rc(["pod", "inspect", "p"]).run().json()[0]["devices"][0]["PathInContainer"], "/dev/card");
+    lab.rc(["start", "one", "one-clone"]).run().succeeds();
+    lab.rc(["exec", "one-clone", "/payload", "read", "/usr/lib/short.so"]).run().prints("library\n");
+    let gpu = lab.rc(["exec", "one-clone", "/payload", "report"]).run().json()["env"]["gpu"].take();
+    assert_eq!(gpu, "yes");
+    let refused = make(&["create", "--gpus", "7"]).exits(125).stderr();
+    assert!(refused.contains("`--gpus`") && refused.contains("no file in /etc/cdi"), "{refused}");
+    lab.rc(["pod", "rm", "-f", "-t", "0", "--all"]).run().succeeds();
+    lab.settle();
+}
+
+#[test]
 fn a_step_of_a_build_has_the_devices_that_it_asks_for_and_the_caller_allows() {
     let lab = build::lab(&[]);
     let config = lab.work("config");

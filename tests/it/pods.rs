@@ -23,7 +23,7 @@ fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
     lab.rc(["run", "--rm"]).args(options).args(["payload", "/payload"]).args(words).run()
 }
 
-fn namespaces(lab: &Lab, name: &str) -> Value {
+pub(crate) fn namespaces(lab: &Lab, name: &str) -> Value {
     lab.rc(["exec", name, "/payload", "report"]).run().json()["namespaces"].take()
 }
 
@@ -70,7 +70,11 @@ fn members_share_network_ipc_and_host_name_and_nothing_else() {
     assert_eq!((&member["Pod"], &member["HostConfig"]["NetworkMode"]), (&json!(id), &json!(format!("container:{id}"))));
     // No list of containers has the pod's own process.
     lab.rc(["ps", "-a", "--format", "{{.Names}} {{.PodName}}"]).run().prints("one p\ntwo p\n");
-    lab.rc(["stop", "p"]).run().fails(125, "rc: no such container: p\n");
+    let hint = "hint: `p` is a pod: `rc pod --help` lists what can be done with it\n";
+    lab.rc(["stop", "p"]).run().fails(125, format!("rc: no such container: p\n{hint}"));
+    lab.rc(["rm", "--ignore", "p"]).run().says_nothing();
+    let hint = "hint: `one` is a container: `rc --help` lists its commands\n";
+    lab.rc(["pod", "stop", "one"]).run().fails(125, format!("rc: no such pod: one\n{hint}"));
     lab.rc(["rm", "-f", "-t", "0", "one", "two"]).run().succeeds();
     is(&lab, "Running", 0);
     remove(&lab);
@@ -184,7 +188,7 @@ fn a_pod_with_the_policy_stop_ends_with_its_last_member_and_another_goes_on() {
 }
 
 /// Waits until the pod's own process runs: a monitor that has just begun has not yet replaced what the killed one said.
-fn wait_for_process(lab: &Lab, id: &str) {
+pub(crate) fn wait_for_process(lab: &Lab, id: &str) {
     wait::until("the pod's process runs", || {
         let state: Value = serde_json::from_slice(&std::fs::read(lab.container(id).join("state.json")).ok()?).ok()?;
         let pid = state["init"]["pid"].as_i64().filter(|_| state["status"] == "running")?;

@@ -14,32 +14,41 @@ fn pids(lab: &Lab) -> String {
 
 #[test]
 fn a_pod_is_killed_and_restarted_with_its_members() {
-    let (lab, _) = lab(&["--network", "none"]);
+    let (lab, id) = lab(&["--network", "none"]);
+    let id = id + "\n";
     start(&lab, "one", &[], &["sleep"]);
     start(&lab, "two", &[], &["sleep"]);
-    pod(&lab, &["kill", "-s", "CONT", "p"]).prints("p\n");
+    pod(&lab, &["kill", "-s", "CONT", "p"]).prints(&id);
     is(&lab, "Running", 2);
-    pod(&lab, &["kill", "p"]).prints("p\n");
+    pod(&lab, &["kill", "p"]).prints(&id);
     wait_for(&lab, "Exited");
     lab.rc(["inspect", "--format", "{{.State.ExitCode}}", "one", "two"]).run().prints("137\n137\n");
-    pod(&lab, &["restart", "p"]).prints("p\n");
+    pod(&lab, &["restart", "p"]).prints(&id);
     is(&lab, "Running", 2);
     let before = pids(&lab);
     pod(&lab, &["restart", "--all"]).succeeds();
     is(&lab, "Running", 2);
     assert_ne!(pids(&lab), before);
-    pod(&lab, &["restart", "ghost"]).fails(125, "rc: no such pod: ghost\n");
+    // If one does not exist, nothing is done to the others.
+    pod(&lab, &["stop", "p", "ghost"]).fails(125, "rc: no such pod: ghost\n");
+    pod(&lab, &["rm", "-i", "ghost"]).says_nothing();
+    let both = "rc: `--all` and `--latest` cannot be used together\n";
+    pod(&lab, &["kill", "--all", "--latest"]).fails(125, both);
+    is(&lab, "Running", 2);
     pod(&lab, &["kill"]).fails(125, "rc: no pod was named\n");
     remove(&lab);
 }
 
 #[test]
 fn a_paused_pod_is_frozen_whole() {
-    let (lab, _) = lab(&["--network", "none"]);
+    let (lab, id) = lab(&["--network", "none"]);
+    let id = id + "\n";
     start(&lab, "one", &[], &["sleep"]);
     start(&lab, "two", &[], &["sleep"]);
-    let id = lab.rc(["inspect", "--format", "{{.Id}}", "one"]).run().text();
-    if lab.group(&id).is_none() {
+    // Nothing of it is frozen.
+    pod(&lab, &["unpause", "p"]).prints("");
+    let member = lab.rc(["inspect", "--format", "{{.Id}}", "one"]).run().text();
+    if lab.group(&member).is_none() {
         // A user has a cgroup if systemd runs.
         drop(pod(&lab, &["pause", "p"]).exits(125));
         is(&lab, "Running", 2);
@@ -49,16 +58,16 @@ fn a_paused_pod_is_frozen_whole() {
         }
         return;
     }
-    pod(&lab, &["pause", "p"]).prints("p\n");
+    pod(&lab, &["pause", "p"]).prints(&id);
     is(&lab, "Paused", 2);
-    pod(&lab, &["unpause", "p"]).prints("p\n");
+    pod(&lab, &["unpause", "p"]).prints(&id);
     is(&lab, "Running", 2);
     let events = ["events", "--stream=false", "--filter", "type=pod", "--format", "{{.Status}}"];
     let events = lab.rc(events).run().text();
     assert!(events.ends_with("pause\nunpause"), "{events}");
     lab.rc(["pause", "one"]).run().prints("one\n");
     is(&lab, "Degraded", 2);
-    pod(&lab, &["pause", "p"]).prints("p\n");
+    pod(&lab, &["pause", "p"]).prints(&id);
     is(&lab, "Paused", 2);
     remove(&lab);
 }
@@ -138,6 +147,8 @@ fn pods_are_listed_by_filters_in_an_order_and_with_their_containers() {
     }
     pod(&lab, &["ps", "--latest", "--format", "{{.Name}}"]).prints("a\n");
     let table = pod(&lab, &["ps", "--ctr-names", "--ctr-status"]).text();
+    let with_namespaces = pod(&lab, &["ps", "--ctr-ids", "--ns"]).text();
+    assert!(with_namespaces.lines().next().is_some_and(|line| line.ends_with("NAMESPACES")), "{with_namespaces}");
     let heading = table.lines().next().unwrap_or_default().to_owned();
     assert!(heading.contains("NAMES") && !heading.contains("# OF"), "{table}");
     assert!(table.lines().nth(2).is_some_and(|line| line.contains("one") && line.ends_with("running")), "{table}");

@@ -17,6 +17,9 @@ pub(crate) struct PodOptionArgs {
     /// GID map of the pod: CONTAINER:FROM[:AMOUNT]
     #[arg(long, value_name = "MAP")]
     gidmap: Vec<String>,
+    /// GPUs of all containers: all, or names or numbers with commas
+    #[arg(long, value_name = "GPUS")]
+    gpus: Option<String>,
     /// Write the process ID of the pod's monitor to the file
     #[arg(long, value_name = "FILE")]
     infra_conmon_pidfile: Option<PathBuf>,
@@ -78,6 +81,7 @@ impl PodOptionArgs {
             cgroup_parent: self.cgroup_parent,
             devices: self.device,
             gidmap: self.gidmap,
+            gpus: self.gpus,
             limits: self.limits.into_request(),
             mounts: self.volume.iter().map(|text| MountRequest::from_volume(text)).collect::<Result<_, _>>()?,
             pid: self.pid,

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(short, long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
     /// Change the output format to JSON or a Go template
-    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, conflicts_with = "quiet")]
     format: Option<String>,
     /// Show only the latest created pod
     #[arg(short, long)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::super::context::{Caller, Context};
 use super::super::observer::Observer;
 use super::super::{facts, happened};
-use super::create::{make, prepare};
+use super::create::{make, prepare, take_back};
 use super::remove::remove_with_members;
 use super::start::start;
 use crate::container::{self, Container, Creation, Environment, Removal};
@@ -87,11 +87,7 @@ fn copy(
     let of = MemberClone { old_pod: old, pod: &pod, ids: &ids, volumes: &volumes, request };
     let copied =
         members.into_iter().try_for_each(|(member, identity)| copy_member(store, member, identity, &of, &facts));
-    if let Err(report) = copied {
-        let how = Removal { force: true, timeout: None, volumes: true };
-        remove_with_members(context, store, &pod::find(store, id.as_str())?.sandbox, &how)?;
-        return Err(report);
-    }
+    copied.map_err(|report| take_back(context, store, &id, report))?;
     Ok(id)
 }
 

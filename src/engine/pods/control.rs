@@ -4,12 +4,12 @@ use super::super::context::Context;
 use super::super::control::Stop;
 use super::super::happened;
 use super::super::observer::Observer;
-use super::select::{PodSelection, each};
+use super::select::{PodSelection, each, id};
 use super::start::start_members;
 use super::stop::stop;
 use crate::container::{self, Asked, Container};
 use crate::monitor::Status;
-use crate::pod;
+use crate::pod::{self, PodStatus};
 use crate::types::{Report, Signal};
 
 /// Sends a signal to the programs of all members that run. SIGKILL ends the pod with them.
@@ -20,14 +20,14 @@ pub(crate) fn kill_pods(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let store = &context.store_to_read()?;
-    each(store, selection, observer, |pod, observer| {
+    each(store, selection, id, observer, |pod, observer| {
         let running = pod.members.iter().filter(|member| member.is_running());
         at_once(running, observer, |member| container::signal(member, signal))?;
         if signal == Signal::KILL && pod.sandbox.is_running() {
             container::stop(&pod.sandbox, Some(signal), Some(0)).finish(&pod.sandbox)?;
         }
         happened::to_container(store, &pod.sandbox.config, "kill");
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -40,7 +40,8 @@ pub(crate) fn pause_pods(
     switch(context, selection, observer, (Status::Running, "pause"), container::pause)
 }
 
-/// Thaws all processes of pods.
+/// Thaws all processes of pods. A pod in which nothing is frozen is left alone, and the observer does not hear of it.
+/// Source: podman, `PodUnpause`.
 pub(crate) fn unpause_pods(
     context: &Context,
     selection: &PodSelection,
@@ -58,11 +59,15 @@ fn switch(
     ask: impl Fn(&Container) -> Result<Asked, container::Error>,
 ) -> Result<(), Report> {
     let store = &context.store_to_read()?;
-    each(store, selection, observer, |pod, observer| {
+    each(store, selection, id, observer, |pod, observer| {
+        let has_some = matches!(pod.status(), PodStatus::Paused | PodStatus::Degraded);
+        if from == Status::Paused && !has_some {
+            return Ok(false);
+        }
         let all = std::iter::once(&pod.sandbox).chain(&pod.members);
         at_once(all.filter(|container| container.status == from), observer, &ask)?;
         happened::to_container(store, &pod.sandbox.config, action);
-        Ok(())
+        Ok(true)
     })
 }
 
@@ -73,9 +78,9 @@ pub(crate) fn restart_pods(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let store = context.store()?;
-    each(store, selection, observer, |pod, observer| {
+    each(store, selection, id, observer, |pod, observer| {
         stop(store, pod, &Stop::default(), observer)?;
-        start_members(context, &pod::find(store, pod.id().as_str())?, observer)
+        start_members(context, &pod::find(store, pod.id().as_str())?, observer).map(|()| true)
     })
 }
 

@@ -9,6 +9,7 @@ use super::remove::remove_with_members;
 use crate::container::{self, Creation, Environment, Removal};
 use crate::plan::{self, ContainerConfig, ImageDefaults, PodRequest, Request};
 use crate::pod;
+use crate::storage::Store;
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
 /// What makes a pod of the name that follows.
@@ -26,8 +27,12 @@ fn create(
     caller: &Caller,
     request: &PodRequest,
 ) -> Result<ContainerId, Report> {
+    if request.container.replace && request.container.name.is_none() {
+        let report = Report::new(ReportKind::Invalid, "cannot replace pod without --name being set");
+        return Err(report.with_hint("name the pod that is to be replaced"));
+    }
     let creation = prepare(context, environment, caller, request)?;
-    if request.container.replace && request.container.name.is_some() {
+    if request.container.replace {
         replace(context, environment, creation.config.name.as_str())?;
     }
     make(&creation)
@@ -87,14 +92,21 @@ pub(in crate::engine) fn with_pod<T>(
     let Some((pod, member)) = divided(request)? else { return work(request) };
     let id = create(context, environment, caller, &pod)?;
     let done = work(&Request { pod: Some(id.to_string()), ..member });
-    if done.is_err()
-        && let Ok(made) = pod::find(&environment.store, id.as_str())
-        && made.members.is_empty()
-    {
-        let how = Removal { force: true, timeout: None, volumes: false };
-        remove_with_members(context, &environment.store, &made.sandbox, &how)?;
-    }
-    done
+    done.map_err(|report| {
+        let made = pod::find(&environment.store, id.as_str());
+        let is_empty = made.as_ref().is_ok_and(|pod| pod.members.is_empty());
+        if is_empty { take_back(context, &environment.store, &id, report) } else { report }
+    })
+}
+
+/// Removes a pod that was just made, with its members, since what it was for has failed. Returns that failure, which
+/// also says so if the pod stays.
+pub(super) fn take_back(context: &Context, store: &Store, id: &ContainerId, report: Report) -> Report {
+    let how = Removal { force: true, timeout: None, volumes: true };
+    let removed = pod::find(store, id.as_str()).and_then(|pod| remove_with_members(context, store, &pod.sandbox, &how));
+    let Err(stays) = removed else { return report };
+    let message = format!("{}; pod {} stays: {}", report.message, id.short(), stays.message);
+    report.with_message(message)
 }
 
 /// The pod that a request asks for by `new:NAME`, and the request as it is in that pod, which does not exist.

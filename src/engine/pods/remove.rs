@@ -1,16 +1,21 @@
 //! Removing pods.
 
+use std::path::PathBuf;
+
 use super::super::context::Context;
 use super::super::observer::Observer;
+use super::super::select::id_in;
 use super::super::sweep::sweep_all;
 use super::select::PodSelection;
 use crate::container::{self, Container, Removal};
 use crate::plan::ContainerConfig;
 use crate::pod::{self, Pod, PodStatus};
 use crate::storage::Store;
+use crate::sys::fs;
 use crate::types::{ContainerId, Report, ReportKind};
 
-/// Removes pods with their members, and everything that killed processes left in the store. The observer gets the IDs.
+/// Removes pods with their members, the files that had their IDs, and everything that killed processes left in the
+/// store. The observer gets the IDs.
 ///
 /// Without `force` a pod stays if a member runs.
 pub(crate) fn remove_pods(
@@ -20,24 +25,22 @@ pub(crate) fn remove_pods(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let store = context.store()?;
-    for (name, found) in selection.find(store)? {
-        let removed = match found {
-            Ok(Some(pod)) => {
-                let id = pod.id().to_string();
-                remove(context, store, pod, how).map(|()| id)
-            }
-            Ok(None) => continue,
-            Err(report) => Err(report),
-        };
-        let (name, result) = match removed {
-            Ok(id) => (id, Ok(true)),
-            Err(report) => (name, Err(report)),
-        };
-        if observer.item(&name, result).is_break() {
+    for pod in selection.find(store)? {
+        let id = pod.id().to_string();
+        let removed = remove(context, store, pod, how).and_then(|()| forget(&selection.files, &id));
+        if observer.item(&id, removed.map(|()| true)).is_break() {
             break;
         }
     }
     sweep_all(context)
+}
+
+/// Removes those of the files that have the ID of a pod that was removed. Source: podman, `pod rm`.
+fn forget(files: &[PathBuf], id: &str) -> Result<(), Report> {
+    for file in files.iter().filter(|file| id_in(file).is_ok_and(|found| found == id)) {
+        fs::remove_file(file)?;
+    }
+    Ok(())
 }
 
 /// Removes pods that have ended, with their members. Returns their IDs, and the failures.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::super::observer::Observer;
 use super::super::select::id_in;
+use crate::plan;
 use crate::pod::{self, Pod};
 use crate::storage::Store;
 use crate::types::{Report, ReportKind, Thing};
@@ -21,12 +22,31 @@ pub(crate) struct PodSelection {
     pub(crate) ignore: bool,
 }
 
-/// A pod of a selection, under the name that the selection has; `None` if it is missing and that is no failure.
-pub(super) type Selected = (String, Result<Option<Pod>, Report>);
-
 impl PodSelection {
-    /// The selected pods; the newest first if it is all.
-    pub(super) fn find(&self, store: &Store) -> Result<Vec<Selected>, Report> {
+    /// The selected pods; the newest first if it is all. If one does not exist, this fails, and nothing is done to the
+    /// others. Source: podman, `getPodsByContext`.
+    pub(super) fn find(&self, store: &Store) -> Result<Vec<Pod>, Report> {
+        if self.all && self.latest {
+            return Err(plan::Error::Exclusive { options: ["--all", "--latest"] }.into());
+        }
+        let words = self.words()?;
+        if self.all || self.latest {
+            let mut all = pod::list(store)?;
+            if self.latest && all.is_empty() {
+                return Err(Report::new(ReportKind::NotFound(Thing::Pod), "no pods exist"));
+            }
+            all.truncate(if self.latest { 1 } else { usize::MAX });
+            return Ok(all);
+        }
+        let found = words.iter().map(|word| pod::find(store, word));
+        let is_wanted = |found: &Result<Pod, Report>| {
+            !self.ignore || !matches!(found, Err(report) if report.kind == ReportKind::NotFound(Thing::Pod))
+        };
+        found.filter(is_wanted).collect()
+    }
+
+    /// The names, also from the files. Fails if there are none, or some beside `all` or `latest`.
+    fn words(&self) -> Result<Vec<String>, Report> {
         let mut words = self.names.clone();
         for file in &self.files {
             match id_in(file) {
@@ -35,47 +55,37 @@ impl PodSelection {
             }
         }
         let invalid = |message: &str| Err(Report::new(ReportKind::Invalid, message));
-        let is_of_all = self.all || self.latest;
-        match (is_of_all, words.is_empty()) {
-            (true, false) if self.latest => return invalid("pods cannot be named together with --latest"),
-            (true, false) => return invalid("pods cannot be named together with --all"),
-            (false, true) if self.files.is_empty() => return invalid("no pod was named"),
-            _ => {}
+        match (self.all || self.latest, words.is_empty()) {
+            (true, false) if self.latest => invalid("pods cannot be named together with --latest"),
+            (true, false) => invalid("pods cannot be named together with --all"),
+            (false, true) if self.files.is_empty() => invalid("no pod was named"),
+            _ => Ok(words),
         }
-        if is_of_all {
-            let all = pod::list(store)?;
-            if self.latest && all.is_empty() {
-                return Err(Report::new(ReportKind::NotFound(Thing::Pod), "no pods exist"));
-            }
-            let most = if self.latest { 1 } else { usize::MAX };
-            return Ok(all.into_iter().take(most).map(|pod| (pod.id().to_string(), Ok(Some(pod)))).collect());
-        }
-        let found = |word: String| {
-            let pod = match pod::find(store, &word) {
-                Err(report) if self.ignore && report.kind == ReportKind::NotFound(Thing::Pod) => Ok(None),
-                other => other.map(Some),
-            };
-            (word, pod)
-        };
-        Ok(words.into_iter().map(found).collect())
     }
 }
 
+/// The pod's name, which a start and a stop say. Source: podman.
+pub(super) fn name(pod: &Pod) -> String {
+    pod.sandbox.config.name.to_string()
+}
+
+/// The pod's ID, which the other commands say.
+pub(super) fn id(pod: &Pod) -> String {
+    pod.id().to_string()
+}
+
 /// Does something to each selected pod, one after the other; a failure does not stop the others. The observer gets the
-/// results under the names that the selection has.
+/// results, of which `false` says that there was nothing to do, under what `called` says.
 pub(super) fn each(
     store: &Store,
     selection: &PodSelection,
+    called: impl Fn(&Pod) -> String,
     observer: &mut dyn Observer,
-    mut act: impl FnMut(&Pod, &mut dyn Observer) -> Result<(), Report>,
+    mut act: impl FnMut(&Pod, &mut dyn Observer) -> Result<bool, Report>,
 ) -> Result<(), Report> {
-    for (name, found) in selection.find(store)? {
-        let done = match found {
-            Ok(Some(pod)) => act(&pod, observer).map(|()| true),
-            Ok(None) => Ok(false),
-            Err(report) => Err(report),
-        };
-        if observer.item(&name, done).is_break() {
+    for pod in selection.find(store)? {
+        let done = act(&pod, observer);
+        if observer.item(&called(&pod), done).is_break() {
             break;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::context::Context;
 use super::super::needed::{ALONE, ensure_runs, start_one};
 use super::super::observer::Observer;
-use super::select::{PodSelection, each};
+use super::select::{PodSelection, each, name};
 use crate::container::{self, Condition, Container, Manager, Removal};
 use crate::monitor::Status;
 use crate::plan::InitContainer;
@@ -18,7 +18,7 @@ pub(crate) fn start_pods(
     selection: &PodSelection,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
-    each(context.store()?, selection, observer, |pod, observer| start(context, pod, observer))
+    each(context.store()?, selection, name, observer, |pod, observer| start(context, pod, observer).map(|()| true))
 }
 
 /// A member that cannot be started does not stop the others; the last failure is the pod's. If an init container fails,
@@ -52,7 +52,16 @@ fn init_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
 
 fn start_member(context: &Context, member: &Container) -> Result<(), Report> {
     let environment = context.environment(Manager::default())?;
-    start_one(context, &environment, Container::read(member.directory.clone())?, ALONE).map(drop)
+    let container = Container::read(member.directory.clone())?;
+    start_one(context, &environment, container, ALONE).map(drop).map_err(|report| of_member(member, report))
+}
+
+/// The failure of a pod's start for one of a member: it says whose it is, and a program that cannot be run is not the
+/// command's own.
+fn of_member(member: &Container, report: Report) -> Report {
+    let kind = if report.kind.shell_code().is_some() { ReportKind::Conflict } else { report.kind };
+    let message = format!("cannot start container `{}`: {}", member.config.name, report.message);
+    Report::new(kind, message).with_hint_of(report.hint)
 }
 
 /// Runs an init container to its end, after what it needs. Fails unless its exit code is 0. One that runs `once` is

@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::control::Stop;
 use super::super::happened;
 use super::super::observer::Observer;
-use super::select::{PodSelection, each};
+use super::select::{PodSelection, each, name};
 use crate::container;
 use crate::pod::Pod;
 use crate::storage::Store;
@@ -18,7 +18,7 @@ pub(crate) fn stop_pods(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let store = &context.store_to_read()?;
-    each(store, selection, observer, |pod, observer| stop(store, pod, how, observer))
+    each(store, selection, name, observer, |pod, observer| stop(store, pod, how, observer).map(|()| true))
 }
 
 /// A member that cannot be stopped does not keep the others from it, but the pod's namespaces stay; the last failure is

@@ -29,6 +29,9 @@ pub(crate) struct PodSettings {
     /// A further name of the pod in its networks and in `/etc/hosts` (`--infra-name`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) infra_name: Option<Name>,
+    /// Variables of all members: what the descriptions of its devices set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) device_env: Vec<String>,
     /// The cgroups of members are not in that of the pod (`--share-parent=false`).
     #[serde(default)]
     pub(crate) has_members_elsewhere: bool,
