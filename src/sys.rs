@@ -31,6 +31,7 @@ pub(crate) mod process;
 pub(crate) mod process_id;
 pub(crate) mod programs;
 pub(crate) mod replacement;
+pub(crate) mod rest;
 pub(crate) mod root;
 pub(crate) mod seccomp;
 pub(crate) mod signal;

@@ -11,20 +11,18 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Resource, getrlimit};
 
 use super::protocol::{self, Ask, Event};
 use super::timers::{Timer, Timers};
+use crate::sys::rest::{REST, is_lasting};
 use crate::sys::{process, socket};
 use crate::types::{Report, ReportKind};
 
 /// Descriptors that are reserved for an exec, for a restart, and for writing records; fewer if the limit is low.
 const HEADROOM: u64 = 32;
-
-/// How long the monitor accepts no connection after the kernel has refused one for a lasting reason.
-const REST: Duration = Duration::from_millis(100);
 
 /// A connected command.
 #[derive(Debug)]
@@ -94,7 +92,7 @@ impl Connections {
         match socket::accept(self.listener.as_fd()) {
             Ok(Some(socket)) => drop(self.add(socket, false)),
             Ok(None) => {}
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR | libc::ECONNABORTED)) => {}
+            Err(error) if !is_lasting(&error) => {}
             Err(error) if is_out_of_descriptors(&error) && self.reserve.take().is_some() => {
                 match socket::accept(self.listener.as_fd()) {
                     Ok(Some(socket)) => drop(protocol::send(socket.as_fd(), &too_many(), &[])),

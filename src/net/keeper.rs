@@ -33,6 +33,7 @@ use super::way_out::WayOut;
 use crate::sys::lock::FileLock;
 use crate::sys::poll::PollSet;
 use crate::sys::process::{self, CloneOptions, fork};
+use crate::sys::rest::Rest;
 use crate::sys::{prctl, signal, socket};
 use crate::types::Report;
 pub(super) use inside::Inside;
@@ -123,6 +124,8 @@ struct Keeper<'a> {
     /// The network's directory.
     directory: BorrowedFd<'a>,
     listener: OwnedFd,
+    /// Nobody is accepted for a moment.
+    rest: Rest,
     space: Space,
     /// The connections of the members' monitors, with numbers.
     members: Vec<(u64, OwnedFd)>,
@@ -141,8 +144,8 @@ impl<'a> Keeper<'a> {
         let way_out = WayOut::new(keep.record, keep.programs, &keep.directory, &keep.locks, space.has_filter);
         let names = Names::new(keep, sockets);
         let was_up = keep.namespace.is_some() && !keep.record.internal;
-        let (members, place) = (Vec::new(), Place::Given);
-        Self { keep, directory, listener, space, members, next: 0, way_out, names, place, news: None, was_up }
+        let (members, place, rest) = (Vec::new(), Place::Given, Rest::default());
+        Self { keep, directory, listener, rest, space, members, next: 0, way_out, names, place, news: None, was_up }
     }
 
     /// Serves until the last member has gone.
@@ -168,8 +171,11 @@ impl<'a> Keeper<'a> {
     }
 
     fn turn(&mut self) -> std::io::Result<()> {
+        self.rest.end(Instant::now());
         let mut set = PollSet::new();
-        set.watch(self.listener.as_fd(), PollFlags::IN, Token::Listener);
+        if self.rest.deadline().is_none() {
+            set.watch(self.listener.as_fd(), PollFlags::IN, Token::Listener);
+        }
         for (id, socket) in &self.members {
             set.watch(socket.as_fd(), PollFlags::IN, Token::Member(*id));
         }
@@ -186,12 +192,12 @@ impl<'a> Keeper<'a> {
             set.watch(fd, PollFlags::IN, Token::Question);
         }
         let alone = self.members.is_empty().then_some(TURN);
-        let deadlines = self.way_out.deadline().into_iter().chain(self.names.deadline());
+        let deadlines = [self.way_out.deadline(), self.names.deadline(), self.rest.deadline()].into_iter().flatten();
         let until = deadlines.map(|at| at.saturating_duration_since(Instant::now()));
         let timeout = alone.into_iter().chain(until).min();
         for (token, _) in set.wait(timeout)? {
             match token {
-                Token::Listener => self.accept(),
+                Token::Listener => drop(self.accept()),
                 Token::Member(id) => self.hear(id),
                 Token::WayOut => {}
                 Token::Names => self.names.ended(),
@@ -205,11 +211,13 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// Accepts everybody who waits.
-    fn accept(&mut self) {
-        while let Ok(accepted) = socket::accept(self.listener.as_fd()) {
-            if let Some(socket) = accepted {
-                self.welcome(socket);
+    /// Accepts everybody who waits; `false` if it has no descriptor for somebody.
+    fn accept(&mut self) -> bool {
+        loop {
+            match socket::accept(self.listener.as_fd()) {
+                Ok(accepted) => accepted.into_iter().for_each(|socket| self.welcome(socket)),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ECONNABORTED)) => {}
+                Err(error) => return !self.rest.after(&error),
             }
         }
     }
@@ -247,15 +255,14 @@ impl<'a> Keeper<'a> {
             // Its holder may be connecting.
             Ok(None) => false,
             Ok(Some(_lock)) => {
-                self.accept();
-                let ends = self.members.is_empty();
+                let ends = self.accept() && self.members.is_empty();
                 if ends {
                     remove_socket(self.directory);
                 }
                 ends
             }
-            // The network has been removed.
-            Err(_) => true,
+            // The network has been removed. Otherwise the lock is to be had later.
+            Err(error) => error.source.kind() == std::io::ErrorKind::NotFound,
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::damage::on_a_small_disk;
 use crate::support::machines::on_two_machines;
-use crate::support::processes::{children, kill, processes};
+use crate::support::processes::{children, kill, limit_descriptors, processes, rests};
 use crate::support::{Lab, wait};
 
 /// A lab with the payload and a network `app` with this subnet.
@@ -299,5 +302,54 @@ fn a_service_of_the_host_that_listens_everywhere_is_reached_by_its_outward_addre
     for closed in ["10.91.9.1", "10.0.2.2"] {
         drop(lab.rc(["exec", "one", "/payload", "knock", &format!("{closed}:{port}")]).run().exits(99));
     }
+    lab.remove_containers();
+}
+
+/// Connects to the keeper of `app` as the monitor of a member does.
+fn knock(lab: &Lab) -> OwnedFd {
+    let directory = fs::File::open(lab.store().join("networks/app")).expect("the network's directory");
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/ctl", directory.as_raw_fd())).expect("an address");
+    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None).expect("a socket");
+    rustix::net::connect(&socket, &address).expect("there is a keeper");
+    socket
+}
+
+#[test]
+fn without_free_descriptors_keeper_name_server_and_relay_rest_and_serve_when_they_have_some() {
+    let lab = lab("10.91.9.0/24");
+    let run = ["run", "-d", "--network", "app", "--name", "one", "-p", "127.0.0.1::7", "payload", "/payload"];
+    lab.rc(run).args(["tcp", "7"]).run().succeeds();
+    lab.ready("one");
+    let process = |name: &str| wait::until(name, || processes(&lab, name).first().copied());
+
+    let keeper = process("rc: net app");
+    let open = fs::read_dir(format!("/proc/{keeper}/fd")).expect("a process").flatten();
+    let open: Vec<u64> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    // With less poll(2) itself would be refused.
+    let most = open.iter().max().expect("descriptors") + 1;
+    let before = limit_descriptors(keeper, most);
+    let clients: Vec<_> = (0..most + 2 - open.len() as u64).map(|_| knock(&lab)).collect();
+    rests(keeper);
+    limit_descriptors(keeper, before);
+    for client in &clients {
+        let hears = || rustix::net::recv(client, &mut [0u8; 512], RecvFlags::DONTWAIT).is_ok();
+        wait::until("it is welcome", || hears().then_some(()));
+    }
+
+    let names = process("rc: dns app");
+    let before = limit_descriptors(names, 3);
+    let asked = lab.rc(["exec", "one", "/payload", "look-up", "tcp", "a", "one"]).start();
+    rests(names);
+    limit_descriptors(names, before);
+    assert_eq!(asked.wait().text().trim(), address(&lab, "one"));
+
+    let relay = process("rc: ports one");
+    let before = limit_descriptors(relay, 3);
+    let port = lab.rc(["port", "one", "7/tcp"]).run().text();
+    let asked = lab.program(Lab::payload_path(), ["ask", "tcp", port.trim(), "alive"]).start();
+    rests(relay);
+    limit_descriptors(relay, before);
+    assert_eq!(asked.wait().text().trim(), "alive");
     lab.remove_containers();
 }

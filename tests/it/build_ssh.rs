@@ -1,10 +1,12 @@
 //! `RUN --mount=type=ssh`: an agent for a step, and what of it.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixListener;
-use std::sync::{Arc, Mutex};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, mpsc};
 
 use crate::build::{build, lab, write};
+use crate::support::processes::{limit_descriptors, processes, rests};
 use crate::support::wait::until;
 use crate::support::{Lab, Set};
 
@@ -153,4 +155,49 @@ fn key_files_get_an_agent_of_their_own_that_ends_with_the_build() {
         let left = std::fs::read_dir(lab.store().join("tmp")).map_or(0, Iterator::count);
         (left == 0).then_some(())
     });
+}
+
+#[test]
+fn without_free_descriptors_an_agent_rests_and_serves_when_it_has_some() {
+    let list = [0, 0, 0, 1, 11];
+    let lab = scene(
+        "FROM payload\nRUN --mount=type=ssh [\"/payload\", \"dial\", \"/run/buildkit/ssh_agent.0\", \"000000010b\"]\n",
+    );
+    let listener = UnixListener::bind(lab.work("agent")).expect("a socket");
+    let (asked, is_asked) = mpsc::channel();
+    let (answer, may_answer) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let serve = || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut buffer = [0; 5];
+            stream.read_exact(&mut buffer).expect("a request");
+            asked.send(()).ok();
+            (stream, buffer)
+        };
+        // The step's waits until the test has had an answer.
+        let (mut step, first) = serve();
+        let (mut test, second) = serve();
+        test.write_all(&second).ok();
+        may_answer.recv().ok();
+        step.write_all(&first).ok();
+    });
+    let socket = format!("default={}", lab.work("agent").display());
+    let building = lab.rc(["build", "-q", "--ssh", &socket]).arg(lab.work("context")).start();
+    is_asked.recv().expect("the step asks");
+    let agent = until("there is an agent", || processes(&lab, "rc: agent").first().copied());
+    let scratch = std::fs::read_dir(lab.store().join("tmp")).expect("builds").flatten();
+    let directory = scratch.map(|entry| entry.path()).flat_map(|path| std::fs::read_dir(path).into_iter().flatten());
+    let directory = directory.flatten().map(|entry| entry.path()).find(|path| path.join("socket").exists());
+    let directory = std::fs::File::open(directory.expect("a socket for the step")).expect("opens");
+    let before = limit_descriptors(agent, 3);
+    let path = format!("/proc/self/fd/{}/socket", directory.as_raw_fd());
+    let mut client = UnixStream::connect(path).expect("it listens");
+    rests(agent);
+    limit_descriptors(agent, before);
+    client.write_all(&list).expect("sent");
+    let mut heard = [0; 5];
+    client.read_exact(&mut heard).expect("an answer");
+    assert_eq!(heard, list);
+    drop(answer);
+    building.wait().exits(0).stdout();
 }

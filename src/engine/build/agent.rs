@@ -10,6 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, Mode, Uid};
@@ -19,6 +20,7 @@ use crate::build::dockerfile::mount::Owner;
 use crate::build::ssh::{REFUSAL, Request, request};
 use crate::sys::fs::{self, AtPath as _};
 use crate::sys::process::{Child, CloneOptions, fork};
+use crate::sys::rest::Rest;
 use crate::sys::spawn::seclude;
 use crate::sys::{prctl, signal};
 use crate::types::{Report, ReportKind};
@@ -81,14 +83,18 @@ struct Pair {
 /// Serves until this process is killed.
 fn listen(listener: &UnixListener, upstream: &Path) -> io::Result<()> {
     let mut pairs: Vec<Pair> = Vec::new();
+    let mut rest = Rest::default();
     loop {
+        rest.end(Instant::now());
         let (is_called, ready) = {
-            let mut polled: Vec<PollFd<'_>> = vec![PollFd::new(listener, PollFlags::IN)];
+            let awaited = if rest.deadline().is_none() { PollFlags::IN } else { PollFlags::empty() };
+            let mut polled: Vec<PollFd<'_>> = vec![PollFd::new(listener, awaited)];
             for pair in &pairs {
                 polled.push(PollFd::new(&pair.program, PollFlags::IN));
                 polled.push(PollFd::new(&pair.agent, PollFlags::IN));
             }
-            match poll(&mut polled, None::<&Timespec>) {
+            let left = rest.deadline().map(|until| until.saturating_duration_since(Instant::now()));
+            match poll(&mut polled, left.and_then(|left| Timespec::try_from(left).ok()).as_ref()) {
                 Err(rustix::io::Errno::INTR) => continue,
                 other => other?,
             };
@@ -101,10 +107,15 @@ fn listen(listener: &UnixListener, upstream: &Path) -> io::Result<()> {
             number += 1;
             (!program || pair.ask().is_ok()) && (!agent || pair.answer().is_ok())
         });
-        if is_called && let Ok((program, _)) = listener.accept() {
-            // Without an agent, or with too many at once, the program finds its connection closed.
-            let agent = connect(upstream).ok().filter(|_| pairs.len() < MOST);
-            pairs.extend(agent.map(|agent| Pair { program, agent, unread: Vec::new() }));
+        if is_called {
+            match listener.accept() {
+                Ok((program, _)) => {
+                    // Without an agent, or with too many at once, the program finds its connection closed.
+                    let agent = connect(upstream).ok().filter(|_| pairs.len() < MOST);
+                    pairs.extend(agent.map(|agent| Pair { program, agent, unread: Vec::new() }));
+                }
+                Err(error) => drop(rest.after(&error)),
+            }
         }
     }
 }

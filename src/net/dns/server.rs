@@ -17,6 +17,7 @@ use super::query::LONGEST;
 use super::settings::Settings;
 use super::sockets::Sockets;
 use super::streams::Streams;
+use crate::sys::rest::Rest;
 
 /// How many datagrams of one socket are answered before other descriptors have their turn.
 const BURST: usize = 64;
@@ -32,6 +33,8 @@ pub(crate) struct Server {
     streams: Streams,
     resolver: Resolver,
     outlets: Outlets,
+    /// No connection is accepted for a moment.
+    rest: Rest,
     space: Box<[u8]>,
 }
 
@@ -54,6 +57,7 @@ impl Server {
             streams: Streams::default(),
             resolver: Resolver::new(settings, locks),
             outlets: Outlets::new(poller, inside),
+            rest: Rest::default(),
             space: vec![0; MESSAGE].into(),
         })
     }
@@ -69,11 +73,7 @@ impl Server {
                     let reply = self.forwards.ready((id, index), &mut self.space, upstream, &mut self.outlets);
                     self.reply(reply);
                 }
-                Token::Listener(index) => {
-                    if let Some(listener) = usize::try_from(index).ok().and_then(|index| self.listeners.get(index)) {
-                        self.streams.accept(listener, &mut self.outlets.poller);
-                    }
-                }
+                Token::Listener(index) => self.accept(index),
                 Token::Client(id) => {
                     self.streams.client_ready(id, flags, &mut self.resolver, &mut self.outlets);
                 }
@@ -83,6 +83,22 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    fn accept(&mut self, index: u64) {
+        let Some(listener) = usize::try_from(index).ok().and_then(|index| self.listeners.get(index)) else { return };
+        let accepted = self.streams.accept(listener, &mut self.outlets.poller);
+        if accepted.is_err_and(|error| self.rest.after(&error)) {
+            self.watch_listeners(EventFlags::empty());
+            self.rest.deadline().into_iter().for_each(|end| self.outlets.poller.wake_at(end));
+        }
+    }
+
+    fn watch_listeners(&self, flags: EventFlags) {
+        for (index, listener) in (0..).zip(&self.listeners) {
+            // They are watched already, so this does not fail.
+            self.outlets.poller.change(listener, Token::Listener(index), flags).ok();
+        }
     }
 
     fn datagrams_ready(&mut self, index: u64) {
@@ -113,8 +129,11 @@ impl Server {
         let replies = self.forwards.expire(now, &mut self.resolver.upstream, &mut self.outlets);
         replies.into_iter().for_each(|reply| self.reply(Some(reply)));
         self.streams.expire(now, &mut self.resolver, &mut self.outlets);
-        let next = self.forwards.deadline().into_iter().chain(self.streams.deadline()).min();
-        self.outlets.poller.expired(next);
+        if self.rest.end(now) {
+            self.watch_listeners(EventFlags::IN);
+        }
+        let deadlines = [self.forwards.deadline(), self.streams.deadline(), self.rest.deadline()];
+        self.outlets.poller.expired(deadlines.into_iter().flatten().min());
     }
 
     /// Sends an answer. If it cannot be sent, the asker asks again, as after any lost datagram.

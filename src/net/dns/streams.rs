@@ -11,6 +11,7 @@ mod exchange;
 mod framed;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use super::outcome::{Outcome, Resolver};
 use super::outlets::Outlets;
 use super::poller::{Poller, Token};
 use super::query::LONGEST;
+use crate::sys::rest::is_lasting;
 use exchange::{Exchange, Step};
 use framed::{Reader, Taken, Writer};
 
@@ -54,20 +56,24 @@ enum State {
 }
 
 impl Streams {
-    /// Accepts a connection.
-    pub(super) fn accept(&mut self, listener: &TcpListener, poller: &mut Poller) {
+    /// Accepts a connection. Fails if that cannot be done now: the asker waits.
+    pub(super) fn accept(&mut self, listener: &TcpListener, poller: &mut Poller) -> io::Result<()> {
         let accepted = listener.accept();
-        let is_full =
-            matches!(&accepted, Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)));
+        let is_full = accepted.as_ref().is_err_and(is_lasting);
         if self.clients.len() >= MOST || is_full {
             let reading = self.clients.iter().filter(|(_, client)| matches!(client.state, State::Reading));
             match reading.min_by_key(|(_, client)| client.deadline).map(|(id, _)| *id) {
-                Some(id) => drop(self.clients.remove(&id).map(|client| poller.remove(&client.stream))),
+                Some(id) => {
+                    self.clients.remove(&id).into_iter().for_each(|client| poller.remove(&client.stream));
+                    if is_full {
+                        return Ok(());
+                    }
+                }
                 // All wait for answers: the new one is closed.
-                None => return,
+                None => return accepted.map(drop),
             }
         }
-        let Ok((stream, peer)) = accepted else { return };
+        let (stream, peer) = accepted?;
         self.last += 1;
         let is_watched = stream.set_nonblocking(true).is_ok()
             && poller.add(&stream, Token::Client(self.last), EventFlags::IN).is_ok();
@@ -77,6 +83,7 @@ impl Streams {
             let client = Client { stream, peer, reader: Reader::new(LONGEST), state: State::Reading, deadline };
             self.clients.insert(self.last, client);
         }
+        Ok(())
     }
 
     /// An asker's connection is ready.

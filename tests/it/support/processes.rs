@@ -58,3 +58,31 @@ pub(crate) fn waits_for_lock(pid: i32) {
         fs::read_to_string("/proc/locks").expect("/proc/locks").contains(&waiting).then_some(())
     });
 }
+
+/// How often a process has gone to sleep. One that asks again and again for what is not there never does.
+#[track_caller]
+pub(crate) fn sleeps(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("a number")
+}
+
+/// Returns when a process has gone to sleep several times from now on.
+#[track_caller]
+pub(crate) fn rests(pid: i32) {
+    let before = sleeps(pid);
+    super::wait::until("it rests", || (sleeps(pid) > before + 5).then_some(()));
+}
+
+/// Sets how many descriptors a process may have, and returns how many those were.
+#[track_caller]
+pub(crate) fn limit_descriptors(pid: i32, most: u64) -> u64 {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("a process");
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("the limit");
+    let mut limits = line.split_whitespace().map_while(|word| word.parse().ok());
+    let (soft, hard) = (limits.next().expect("a soft limit"), limits.next().expect("a hard limit"));
+    let new = rustix::process::Rlimit { current: Some(most), maximum: Some(hard) };
+    let process = rustix::process::Pid::from_raw(pid);
+    rustix::process::prlimit(process, rustix::process::Resource::Nofile, new).expect("the process is ours");
+    soft
+}
