@@ -143,7 +143,7 @@ fn try_to_start(
     let StartStreams { stdio, starter, ours: ends } = streams::for_start(&config, &front_end)?;
     let lessee = net::lease::Owner::at(store.root(), directory.path());
     let lessee = lessee.unwrap_or_else(|| net::lease::Owner::container(&config.id));
-    let start = Start {
+    let start = Box::new(Start {
         spec,
         extras: plan::extras(adopting.as_ref().unwrap_or(&config)),
         layers: trees.root,
@@ -171,7 +171,7 @@ fn try_to_start(
         state,
         directory,
         config,
-    };
+    });
     let (terminal, unread) = as_joined(&start.config);
     let mut signals = front_end.take_signals.map(|take| take()).transpose().map_err(Error::step("block signals"))?;
     let (ours, theirs) = socket::pair().map_err(Error::step("create a socket pair"))?;

@@ -50,7 +50,9 @@ pub(super) struct CleanedUp {
 /// Launches the program: at the start, and at each restart.
 #[derive(Debug)]
 pub(super) struct Launcher {
-    start: Start,
+    /// In a box, since each function on the way would have a copy of its kilobytes on the stack, and the stack of a
+    /// monitor is as long as the way that has led to it.
+    start: Box<Start>,
     driver: &'static dyn net::Driver,
     /// The monitor's own cgroup, if it has one.
     own: Option<cgroup::Own>,
@@ -77,7 +79,7 @@ struct Made {
 impl Launcher {
     /// A launcher for `start`, with cgroups in `own`, and published ports that are taken.
     pub(super) fn new(
-        start: Start,
+        start: Box<Start>,
         (driver, doors): (&'static dyn net::Driver, net::Doors),
         own: Option<cgroup::Own>,
         home: Home,

@@ -38,7 +38,7 @@ use crate::types::{Name, Report};
 use crate::userns::Home;
 
 /// Runs as the monitor, in a process that was forked for it, and returns its exit code.
-pub(crate) fn run(start: Start, owner: &dyn Owner, command: OwnedFd, starter: Starter) -> i32 {
+pub(crate) fn run(start: Box<Start>, owner: &dyn Owner, command: OwnedFd, starter: Starter) -> i32 {
     let mut life = match Life::begin(start, owner) {
         Ok(life) => life,
         Err(error) => {
@@ -81,7 +81,7 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// Becomes a monitor, and makes everything that must exist before the first process. On failure nothing is left.
-    fn begin(mut start: Start, owner: &'a dyn Owner) -> Result<Self, Error> {
+    fn begin(mut start: Box<Start>, owner: &'a dyn Owner) -> Result<Self, Error> {
         // Fails only if this process already leads a session, which a forked one does not.
         rustix::process::setsid().ok();
         // The command line may contain secrets (`-e`), and the monitor lives long.

@@ -1,8 +1,14 @@
 //! What a process that will be idle for long gives back to the kernel: it would otherwise keep all the memory that its
 //! start has used.
+//!
+//! Pages of code are mapped again by what is executed, and with each of them those around it (`fault_around_bytes` of
+//! the kernel, 64 KiB). So what goes to sleep does that in the function that drops them, by a system call that is part
+//! of it: one piece of code stays mapped instead of one for each function on the way.
 #![expect(unsafe_code, reason = "malloc_trim(3) and madvise(2) have no safe wrapper")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::mm::{Advice, madvise};
 
 use super::fs;
 
@@ -13,13 +19,14 @@ const IN_USE: usize = 16 << 10;
 /// The stack was given back: what comes after a start needs little of it, and to look for it takes long.
 static HAS_TRIMMED: AtomicBool = AtomicBool::new(false);
 
-/// Gives back unused heap and, once, unused stack, and the mapped pages of the program's code.
-pub(crate) fn shrink() {
+/// Gives back unused heap and, once, unused stack, and the mapped pages of the program's code, and sleeps by `sleep`:
+/// one system call that is made inline, as those of rustix.
+pub(crate) fn shrink_and<T>(sleep: impl FnOnce() -> T) -> T {
     if !HAS_TRIMMED.swap(true, Ordering::Relaxed) {
         trim_stack();
     }
     trim_heap();
-    drop_code_pages();
+    without_code_pages(sleep)
 }
 
 /// Returns unused heap to the kernel. Source: malloc_trim(3).
@@ -47,7 +54,7 @@ fn trim_stack() {
         // SAFETY: nothing that is alive is below the frames of this function and of what it calls, which are above
         // `end`; no other thread has this stack, and signals, which are blocked, have no handlers on it.
         unsafe {
-            libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
+            madvise(std::ptr::with_exposed_provenance_mut(start), end - start, Advice::LinuxDontNeed).ok();
         }
     }
 }
@@ -59,9 +66,10 @@ fn range(line: &str) -> Option<(usize, usize)> {
     Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
 }
 
-/// Drops the mapped pages of this program's own code and constants: they stay in the page cache, and the kernel maps
-/// them again when they are needed.
-fn drop_code_pages() {
+/// Drops the mapped pages of this program's own code and constants, and sleeps: they stay in the page cache, and the
+/// kernel maps them again when they are needed.
+#[inline(never)]
+fn without_code_pages<T>(sleep: impl FnOnce() -> T) -> T {
     unsafe extern "C" {
         static __executable_start: u8;
         static etext: u8;
@@ -74,9 +82,10 @@ fn drop_code_pages() {
         // from the file and never written, so that dropped pages come back as they were. Without it the process only
         // uses more.
         unsafe {
-            libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
+            madvise(std::ptr::with_exposed_provenance_mut(start), end - start, Advice::LinuxDontNeed).ok();
         }
     }
+    sleep()
 }
 
 #[cfg(test)]

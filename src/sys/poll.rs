@@ -39,9 +39,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
         let first = timeout.map_or(SILENCE, |timeout| timeout.min(SILENCE));
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
             Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {
-                idle::shrink();
-                // At once, before more code is mapped again.
-                poll(&mut self.descriptors, timespec(timeout.map(|timeout| timeout - SILENCE)).as_ref())
+                sleep_long(&mut self.descriptors, timeout.map(|timeout| timeout - SILENCE))
             }
             woken => woken,
         };
@@ -52,6 +50,13 @@ impl<'a, T: Copy> PollSet<'a, T> {
         let all = self.tokens.into_iter().zip(&self.descriptors).map(|(token, fd)| (token, fd.revents()));
         Ok(all.filter(|(_, flags)| !flags.is_empty()).collect())
     }
+}
+
+/// Sleeps in a process that is idle. It is not part of the generic function, so that all processes of rc sleep in the
+/// same piece of code: it is all of it that they have mapped.
+fn sleep_long(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize, Errno> {
+    let timeout = timespec(timeout);
+    idle::shrink_and(|| poll(descriptors, timeout.as_ref()))
 }
 
 /// The timeout of poll(2); none if it cannot express the time.

@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::outlets::{Outlet, Outlets, Target};
@@ -25,6 +26,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// How often servers are asked at least, all together: a datagram may be lost. The last time is before the C library
 /// asks another name server, after 5 s.
 const TIMES: usize = 3;
+/// The longest message, in bytes.
+const MESSAGE: usize = 1 << 16;
 /// How many queries may be under way.
 const MOST: usize = 512;
 
@@ -84,11 +87,10 @@ impl Forwards {
         self.go_on(self.last, outlets)
     }
 
-    /// The socket to a server is ready; `space` has room for every datagram.
+    /// The socket to a server is ready.
     pub(super) fn ready(
         &mut self,
         (id, index): (u64, u8),
-        space: &mut [u8],
         upstream: &mut Upstream,
         outlets: &mut Outlets,
     ) -> Option<Reply> {
@@ -96,15 +98,19 @@ impl Forwards {
         let attempt = forward.attempts.get_mut(usize::from(index))?;
         let target = *forward.order.targets.get(usize::from(index))?;
         let Attempt::Waiting(outlet) = attempt else { return None };
-        let failed = match recv(&*outlet, &mut *space, RecvFlags::DONTWAIT) {
-            Ok((_, length)) => match judge(&forward.order.query, &space[..length]) {
+        // Room for every datagram, for this moment alone: it would be a fifth of what the process has.
+        let mut message = Vec::with_capacity(MESSAGE);
+        let failed = match recv(&*outlet, spare_capacity(&mut message), RecvFlags::DONTWAIT) {
+            Ok(_) => match judge(&forward.order.query, &message) {
                 Verdict::Foreign => return None,
                 Verdict::Answer => {
                     upstream.answers(target.server);
-                    let answer = space[..length].to_vec();
-                    return self.finish(id, Some(answer), outlets);
+                    return self.finish(id, Some(message), outlets);
                 }
-                Verdict::Failure => Some(space[..length].to_vec()),
+                Verdict::Failure => {
+                    message.shrink_to_fit();
+                    Some(message)
+                }
             },
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.kind() == ErrorKind::Interrupted => {
                 return None;

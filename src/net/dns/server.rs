@@ -21,8 +21,6 @@ use crate::sys::rest::Rest;
 
 /// How many datagrams of one socket are answered before other descriptors have their turn.
 const BURST: usize = 64;
-/// The longest message, in bytes.
-const MESSAGE: usize = 1 << 16;
 
 /// The name server of a network. Its descriptor is readable when there is something to [`serve`](Self::serve).
 #[derive(Debug)]
@@ -35,6 +33,7 @@ pub(crate) struct Server {
     outlets: Outlets,
     /// No connection is accepted for a moment.
     rest: Rest,
+    /// The query that was read last, one byte more than it may have.
     space: Box<[u8]>,
 }
 
@@ -58,7 +57,7 @@ impl Server {
             resolver: Resolver::new(settings, locks),
             outlets: Outlets::new(poller, inside),
             rest: Rest::default(),
-            space: vec![0; MESSAGE].into(),
+            space: vec![0; LONGEST + 1].into(),
         })
     }
 
@@ -70,7 +69,7 @@ impl Server {
                 Token::Datagrams(index) => self.datagrams_ready(index),
                 Token::Forward(id, index) => {
                     let upstream = &mut self.resolver.upstream;
-                    let reply = self.forwards.ready((id, index), &mut self.space, upstream, &mut self.outlets);
+                    let reply = self.forwards.ready((id, index), upstream, &mut self.outlets);
                     self.reply(reply);
                 }
                 Token::Listener(index) => self.accept(index),
@@ -105,7 +104,7 @@ impl Server {
         let Ok(index) = usize::try_from(index) else { return };
         for _ in 0..BURST {
             let Some(socket) = self.datagrams.get(index) else { return };
-            let (length, peer) = match socket.recv_from(&mut self.space[..=LONGEST]) {
+            let (length, peer) = match socket.recv_from(&mut self.space) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Nothing is left, or the error of an answer that could not be delivered, which is nobody's now.

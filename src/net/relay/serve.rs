@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
@@ -188,19 +189,19 @@ impl<'a> Server<'a> {
             let deadline = [self.datagrams.deadline(), self.deadline_of_room()].into_iter().flatten().min();
             deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
         };
-        let mut wait = |time: Option<Duration>| {
-            let time = time.and_then(|time| Timespec::try_from(time).ok());
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), time.as_ref()) {
-                Err(Errno::INTR) => Ok(0),
-                other => other,
+        let timespec = |time: Option<Duration>| time.and_then(|time| Timespec::try_from(time).ok());
+        let first = timespec(Some(left.map_or(SILENCE, |left| left.min(SILENCE))));
+        let woken = match epoll::wait(&self.epoll, spare_capacity(events), first.as_ref()) {
+            Ok(0) if left.is_none_or(|left| left > SILENCE) => {
+                let rest = timespec(left.map(|left| left - SILENCE));
+                idle::shrink_and(|| epoll::wait(&self.epoll, spare_capacity(events), rest.as_ref()))
             }
+            woken => woken,
         };
-        if wait(Some(left.map_or(SILENCE, |left| left.min(SILENCE))))? == 0 && left.is_none_or(|left| left > SILENCE) {
-            idle::shrink();
-            // At once, before more code is mapped again.
-            wait(left.map(|left| left - SILENCE))?;
+        match woken {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     fn handle(&mut self, token: Token, flags: EventFlags) {
