@@ -11,8 +11,14 @@ wakes() {
   sleep "$time"
   awk -v a="$before" -v b="$(ran "$@")" -v t="$time" 'BEGIN { print (b - a) / t }'
 }
-# mine: the user's processes without programs of containers.
-mine() { pgrep -u "$user" | while read -r pid; do grep -qsxE 'sleep|payload|busybox' "/proc/$pid/comm" || echo "$pid"; done | sort; }
+# mine [PATTERN]: the bench's own processes with that name, without programs of containers. rc's helpers have an empty
+# environment, and are known by their parent.
+mine() {
+  pgrep -x -u "$user" "${1:-.*}" | while read -r pid; do
+    grep -qsz "^XDG_RUNTIME_DIR=$work/run$" "/proc/$pid/environ" "/proc/$(sed 's/.*) . //; s/ .*//' "/proc/$pid/stat")/environ" || continue
+    grep -qsxE 'sleep|payload|busybox' "/proc/$pid/comm" || echo "$pid"
+  done | sort
+}
 # address PROGRAM NETWORK NAME
 address_in() { as "$1" inspect --format "{{.NetworkSettings.Networks.$2.IPAddress}}" "$3" 2>/dev/null; }
 # member PROGRAM NETWORK NAME OPTIONS… -- WORDS…: a container that runs for long.
@@ -27,7 +33,7 @@ nothing_left() {
 }
 # most A B…: the greatest number; `-` is none.
 # scaled A B. median A B…
-most() { printf '%s\n' "$@" | awk '$1 != "-" && ($1 > top || !n++) { top = $1 } END { print n ? top : "-" }'; }
+most() { printf '%s\n' "$@" | awk '$1 != "-" && (!n++ || $1 + 0 > top + 0) { top = $1 } END { print n ? top : "-" }'; }
 scaled() { if [ "$2" = - ]; then echo -; else awk -v a="$1" -v b="$2" 'BEGIN { print a * b }'; fi; }
 median() { printf '%s\n' "$@" | sort -n | awk '{ all[NR] = $1 } END { print NR ? all[int((NR + 1) / 2)] : "-" }'; }
 
@@ -41,8 +47,9 @@ if chosen crowd; then
     before=$(mine)
     as rc network create alone >/dev/null 2>&1 || true
     member rc alone m -p 28130:7 -- sleep 1000
-    as payload ask tcp 127.0.0.1:28130 x >/dev/null 2>&1 || true
-    line "a container on a network, with a port (PSS)" MiB 1.4 "$(pss $(pgrep -x -u "$user" 'rc: m'; pgrep -x -u "$user" 'rc: ports m') | awk '{ print $1 / 1024 }')" -
+    # Until what its start has left to others is done.
+    sleep 2
+    line "a container on a network, with a port (PSS)" MiB 1.4 "$(pss $(mine 'rc: m') $(mine 'rc: ports m') | awk '{ print $1 / 1024 }')" -
     line "  - wake-ups of all processes of the network" 1/s 0 "$(wakes 5 $(comm -13 <(echo "$before") <(mine)))" -
     as rc rm -f -a >/dev/null 2>&1
   fi
@@ -51,11 +58,13 @@ if chosen crowd; then
     as "$program" network create crowd >/dev/null 2>&1 || true
     as "$program" network create next >/dev/null 2>&1 || true
     before=$(mine)
-    for number in $(seq "${members[$program]}"); do member "$program" crowd "c$number" -- sleep 1000 || true; done
+    # Their monitors and the keeper take part in what is measured.
+    (ahead >&2 && for number in $(seq "${members[$program]}"); do member "$program" crowd "c$number" -- sleep 1000 || true; done)
+    sleep 1
     memory[$program]=$(pss $(comm -13 <(echo "$before") <(mine)) | awk -v of="${members[$program]}" '{ print $1 / 1024 * 50 / of }')
-    member "$program" next target -- sleep 1000 || true
+    (ahead >&2 && member "$program" next target -- sleep 1000) || true
     as "$program" network connect crowd target >/dev/null 2>&1 || true
-    took[$program]=$(time_of "$runs" "$program network disconnect -f crowd target" "$program network connect crowd target")
+    took[$program]=$(turns "$program" network disconnect -f crowd target -- "$program" network connect crowd target | awk '$2 != "-" { $2 /= 1000 } { print $2 }')
   done
   ! is_root || line "50 containers on a network (PSS)" MiB 50 "${memory[rc]}" "${memory[podman]}"
   line "network connect to one of 50 members" ms 8 "${took[rc]}" "${took[podman]}"
@@ -68,8 +77,8 @@ fi
 if chosen flow; then
   time=2000 rounds=3
   [ "$runs" -gt 8 ] || { time=1000 && rounds=2; }
-  # rate PROGRAM…: Mbit/s of a client; stall PROGRAM…: its longest pause in ms.
-  flow() { timeout $((time / 1000 + 25)) "$@" 2>/dev/null || echo - -; }
+  # flow PROGRAM…: what a client gets, in Mbit/s, and its longest pause in ms.
+  flow() { as timeout $((time / 1000 + 25)) "$@" 2>/dev/null || echo - -; }
   rate() { flow "$@" | cut -d' ' -f1; }
   as payload source 28124 >/dev/null 2>&1 &
   source=$!
@@ -86,9 +95,9 @@ if chosen flow; then
   done
   # In turns, so that whatever else the machine does slows all.
   for _ in $(seq "$rounds"); do
-    rates[host]=$(most "${rates[host]:--}" "$(rate as payload flow in 127.0.0.1:28124 "$time")")
+    rates[host]=$(most "${rates[host]:--}" "$(rate payload flow in 127.0.0.1:28124 "$time")")
     for program in rc podman; do
-      [ -z "${ip[$program]%-}" ] || rates[$program]=$(most "${rates[$program]:--}" "$(rate as "$program" exec client /payload flow in "${ip[$program]}:7" "$time")")
+      [ -z "${ip[$program]%-}" ] || rates[$program]=$(most "${rates[$program]:--}" "$(rate "$program" exec client /payload flow in "${ip[$program]}:7" "$time")")
     done
   done
   line "container to container (0.6 x loopback)" Mb/s "$(most "$(scaled 0.6 "${rates[host]}")" "${rates[podman]:--}")" "${rates[rc]:--}" "${rates[podman]:--}" higher
@@ -108,9 +117,9 @@ if chosen flow; then
     for _ in $(seq "$rounds"); do
       for way in in:28124 out:28125; do
         for mtu in "${sizes[@]}" usual; do
-          out[$way$mtu]=$(most "${out[$way$mtu]:--}" "$(rate as rc exec "m$mtu" /payload flow "${way%:*}" "$own:${way#*:}" "$time")")
+          out[$way$mtu]=$(most "${out[$way$mtu]:--}" "$(rate rc exec "m$mtu" /payload flow "${way%:*}" "$own:${way#*:}" "$time")")
         done
-        [ "$podman" = 0 ] || out[podman$way]=$(most "${out[podman$way]:--}" "$(rate as podman exec musual /payload flow "${way%:*}" "$own:${way#*:}" "$time")")
+        [ "$podman" = 0 ] || out[podman$way]=$(most "${out[podman$way]:--}" "$(rate podman exec musual /payload flow "${way%:*}" "$own:${way#*:}" "$time")")
       done
     done
     for way in in:28124 out:28125; do
@@ -120,7 +129,7 @@ if chosen flow; then
       line "  - of the best mtu's" x 0.7 "$(ratio "$top" "${out[${way}usual]}" 2)" - higher
       long=10000
       [ "$runs" -gt 8 ] || long=3000
-      line "  - the longest pause in $((long / 1000)) s" ms 300 "$(flow as rc exec musual /payload flow "${way%:*}" "$own:${way#*:}" "$long" | cut -d' ' -f2)" -
+      line "  - the longest pause in $((long / 1000)) s" ms 300 "$(flow rc exec musual /payload flow "${way%:*}" "$own:${way#*:}" "$long" | cut -d' ' -f2)" -
     done
   fi
   kill "$source" "$drain" 2>/dev/null || true
@@ -130,8 +139,7 @@ fi
 if chosen outage; then
   # The longest time without an answer when the keeper is killed, of five kills the median.
   as rc network create kept >/dev/null 2>&1 || true
-  member rc kept web -- sleep 1000
-  member rc kept asker -- sleep 1000
+  (ahead >&2 && member rc kept web -- sleep 1000 && member rc kept asker -- sleep 1000) || true
   own=$(ip -4 route get 203.0.113.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   as payload greet-udp 28126 >/dev/null 2>&1 &
   # outage KIND TARGET: in ms.
