@@ -161,6 +161,9 @@ impl Endpoint {
                 }
                 "mac" => self.mac = Some(value.parse()?),
                 "alias" => self.aliases.push(value.parse()?),
+                "interface_name" if value == "lo" => {
+                    return Err(invalid("every container has an interface of this name"));
+                }
                 "interface_name" if is_interface(value) => self.interface = Some(value.to_owned()),
                 "interface_name" => {
                     return Err(invalid("an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`"));
@@ -367,6 +370,7 @@ mod tests {
             "bridge:mac=x",
             "bridge:alias=a b",
             "backend:interface_name=a/b",
+            "backend:interface_name=lo",
             "backend:interface_name=sixteen-letters-",
         ] {
             assert!(text.parse::<Network>().is_err(), "{text}");

@@ -11,6 +11,18 @@ use crate::types::{Invalid, LeaseRange, Subnet};
 /// Subnets that nobody has asked for are /24s of these: podman's `default_subnet_pools`. Source: containers.conf(5).
 const POOL: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(10, 89, 0, 0), Ipv4Addr::new(10, 255, 255, 0));
 
+/// Addresses that mean something else: this host, groups, the own link, and IPv4 in the words of IPv6. Source:
+/// ip(7), ipv6(7), the IANA's registries of special-purpose addresses.
+const SPECIAL: [IpNet; 7] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 96)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)),
+];
+
 /// The subnets that were asked for, and one for each family that has none.
 pub(super) fn subnets(
     request: &NetworkRequest,
@@ -70,9 +82,7 @@ fn read(text: &str) -> Result<IpNet, Error> {
     if subnet.prefix_len() == 0 {
         return Err(invalid("it is the whole internet"));
     }
-    let is_special = |ip: IpAddr| ip.is_loopback() || ip.is_multicast() || ip.is_unspecified();
-    let is_link_local = matches!(subnet.addr(), IpAddr::V6(ip) if ip.is_unicast_link_local());
-    if is_special(subnet.network()) || is_special(first(&subnet)) || is_link_local {
+    if SPECIAL.iter().any(|special| overlap(special, &subnet)) {
         return Err(invalid("no container can have such addresses"));
     }
     Ok(subnet)

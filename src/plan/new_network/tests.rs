@@ -158,6 +158,11 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
         ("--subnet=127.0.0.0/8", "`--subnet`: invalid subnet `127.0.0.0/8`: no container can have such addresses"),
         ("--subnet=fe80::/64", "`--subnet`: invalid subnet `fe80::/64`: no container can have such addresses"),
         ("--subnet=224.0.0.0/8", "`--subnet`: invalid subnet `224.0.0.0/8`: no container can have such addresses"),
+        ("--subnet=126.0.0.0/7", "`--subnet`: invalid subnet `126.0.0.0/7`: no container can have such addresses"),
+        (
+            "--subnet=::ffff:10.1.0.0/120",
+            "`--subnet`: invalid subnet `::ffff:10.1.0.0/120`: no container can have such addresses",
+        ),
         ("--subnet=0.0.0.0/0", "`--subnet`: invalid subnet `0.0.0.0/0`: it is the whole internet"),
         ("--gateway=10.100.0.1", "`--gateway`: invalid address `10.100.0.1`: there is no subnet for it"),
         (
