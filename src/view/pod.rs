@@ -81,6 +81,18 @@ impl PodRow<'_> {
         cells
     }
 
+    fn members(&self) -> Vec<Value> {
+        let member = |member: &Container| {
+            json!({
+                "Id": member.config.id,
+                "Names": member.config.name,
+                "Status": member.status.as_str(),
+                "RestartCount": member.state.restart_count,
+            })
+        };
+        self.pod.members.iter().map(member).collect()
+    }
+
     fn ids(&self) -> String {
         self.of_members(|member| self.shown(&member.config.id).to_owned())
     }
@@ -105,6 +117,7 @@ impl PodRow<'_> {
 impl Listed for PodRow<'_> {
     const HEADINGS: &'static [(&'static str, &'static str)] = &[
         ("Cgroup", "CGROUP"),
+        ("Containers", "CONTAINERS"),
         ("ContainerIds", "IDS"),
         ("ContainerNames", "NAMES"),
         ("ContainerStatuses", "STATUS"),
@@ -126,18 +139,10 @@ impl Listed for PodRow<'_> {
     const DOCKER: &'static [&'static str] = &[];
 
     fn json(&self) -> impl Serialize {
-        let Pod { sandbox, members, .. } = self.pod;
-        let member = |member: &Container| {
-            json!({
-                "Id": member.config.id,
-                "Names": member.config.name,
-                "Status": member.status.as_str(),
-                "RestartCount": member.state.restart_count,
-            })
-        };
+        let Pod { sandbox, .. } = self.pod;
         json!({
             "Cgroup": self.pod.cgroup(),
-            "Containers": members.iter().map(member).collect::<Vec<_>>(),
+            "Containers": self.members(),
             "Created": sandbox.config.created,
             "Id": sandbox.config.id,
             "InfraId": "",
@@ -153,6 +158,7 @@ impl Listed for PodRow<'_> {
         let Pod { sandbox, members, .. } = self.pod;
         json!({
             "Cgroup": self.pod.cgroup(),
+            "Containers": self.members(),
             "ContainerIds": self.ids(),
             "ContainerNames": self.names(),
             "ContainerStatuses": self.statuses(),
@@ -216,7 +222,10 @@ fn limits(limits: &Limits) -> impl Iterator<Item = (String, Value)> {
         ("cpuset_cpus", limits.cpuset_cpus.as_ref().map(|cpus| json!(cpus))),
         ("cpuset_mems", limits.cpuset_mems.as_ref().map(|mems| json!(mems))),
         ("memory_limit", number(limits.memory)),
-        ("memory_swap", limits.memory_swap.map(|bytes| json!(bytes))),
+        (
+            "memory_swap",
+            limits.memory_swap.map(|bytes| json!(bytes)).or(number(limits.memory.map(|bytes| bytes.saturating_mul(2)))),
+        ),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }

@@ -146,6 +146,8 @@ fn pods_are_listed_by_filters_in_an_order_and_with_their_containers() {
         pod(&lab, &["ps", "--sort", sort, "--format", "{{.Name}}"]).prints(expected);
     }
     pod(&lab, &["ps", "--latest", "--format", "{{.Name}}"]).prints("a\n");
+    let of_members = "{{range .Containers}}{{.Names}} {{.Status}}{{end}}";
+    pod(&lab, &["ps", "--filter", "name=p", "--format", of_members]).prints("one running\n");
     let table = pod(&lab, &["ps", "--ctr-names", "--ctr-status"]).text();
     let with_namespaces = pod(&lab, &["ps", "--ctr-ids", "--ns"]).text();
     assert!(with_namespaces.lines().next().is_some_and(|line| line.ends_with("NAMESPACES")), "{with_namespaces}");
