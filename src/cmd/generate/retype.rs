@@ -38,10 +38,11 @@ pub(super) struct Retyped {
 pub(super) fn retype(definition: &Command, config: &ContainerConfig) -> Result<Retyped, Error> {
     let no_line = || Error::new(format!("container `{}` was not created by `rc run` or `rc create`", config.name));
     let typed = config.create_command.get(1..).unwrap_or_default();
-    let verb = typed.iter().position(|word| word == "run" || word == "create").ok_or_else(no_line)?;
+    let end_of_globals = end_of_globals(definition, typed).ok_or_else(no_line)?;
     // `rc container run` is `rc run`.
-    let end_of_globals = verb - usize::from(verb > 0 && typed[verb - 1] == "container");
-    let command = definition.find_subcommand(&typed[verb]).ok_or_else(no_line)?;
+    let verb = end_of_globals + usize::from(typed.get(end_of_globals).is_some_and(|word| word == "container"));
+    let name = typed.get(verb).filter(|word| matches!(word.as_str(), "run" | "create")).ok_or_else(no_line)?;
+    let command = definition.find_subcommand(name).ok_or_else(no_line)?;
     let mut retyped = Retyped {
         globals: typed[..end_of_globals].to_vec(),
         sdnotify: "conmon".to_owned(),
@@ -101,6 +102,18 @@ impl Retyped {
         };
         self.options.push(value.map_or(name.clone(), |value| format!("{name}={value}")));
     }
+}
+
+/// How many words stand before the command: global options, and their values, which may be called like a command.
+/// `None` if one of them is unknown.
+fn end_of_globals(definition: &Command, typed: &[String]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = typed.get(at).filter(|word| word.starts_with('-')) {
+        let options = options_of(definition, word)?;
+        let takes_next = options.iter().any(|(arg, value)| value.is_none() && takes_a_word(arg));
+        at += 1 + usize::from(takes_next);
+    }
+    Some(at)
 }
 
 /// Whether an option without `=VALUE` takes the next word as its value.

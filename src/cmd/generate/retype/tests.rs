@@ -1,4 +1,4 @@
-use clap::Args as _;
+use clap::{ArgAction, Args as _};
 
 use super::*;
 use crate::cmd::args::{ContainerArgs, RunArgs, with_values};
@@ -9,7 +9,9 @@ fn again(line: &str, env: &[&str]) -> Retyped {
     config.env = env.iter().map(|&line| line.to_owned()).collect();
     let run = with_values(RunArgs::augment_args(Command::new("run")));
     let create = with_values(ContainerArgs::augment_args(Command::new("create")));
-    retype(&Command::new("rc").subcommands([run, create]), &config)
+    let globals = ["root", "log-level"].map(|name| Arg::new(name).long(name).short(name.chars().next()));
+    let debug = Arg::new("debug").short('D').long("debug").action(ArgAction::SetTrue);
+    retype(&Command::new("rc").args(globals).arg(debug).subcommands([run, create]), &config)
         .map_err(|error| error.message)
         .expect("a command line")
 }
@@ -34,6 +36,20 @@ fn run_of_the_group_is_run() {
     assert_eq!(again.globals, ["--root=/s"]);
     assert_eq!(again.options, ["--network=host"]);
     assert_eq!(again.words, ["box", "container"]);
+}
+
+#[test]
+fn the_value_of_a_global_option_is_no_command() {
+    for globals in ["--root run", "--root=create -D", "-l debug --root container", "-ldebug --debug --root create"] {
+        for command in ["run", "container create"] {
+            let again = again(&format!("rc {globals} {command} --net=host box run"), &[]);
+            assert_eq!(again.globals.join(" "), globals);
+            assert_eq!(
+                (again.options, again.words.join(" ")),
+                (vec!["--network=host".to_owned()], "box run".to_owned())
+            );
+        }
+    }
 }
 
 #[test]
