@@ -44,7 +44,7 @@ pub(crate) struct SecretRecord {
 pub(crate) enum IfExists {
     /// It stays.
     Keep,
-    /// It gets the new value and the new record, and keeps the time of its creation.
+    /// It gets the new value and the new record, and keeps the time of its creation. A damaged one is removed first.
     Replace,
 }
 
@@ -104,7 +104,15 @@ impl Store {
         if_exists: IfExists,
     ) -> Result<Option<SecretRecord>, Error> {
         let _lock = self.lock_secrets()?;
-        let before = self.secret(&record.name)?.map(|(record, _)| record);
+        let before = match self.secret(&record.name) {
+            Ok(found) => found.map(|(record, _)| record),
+            // Its value is lost anyway, and nothing of it may be in the way of the new one.
+            Err(_) if if_exists == IfExists::Replace => {
+                self.clear_secret(&record.name)?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
         if before.is_some() && if_exists == IfExists::Keep {
             return Ok(before);
         }
@@ -127,11 +135,17 @@ impl Store {
     /// Removes a secret; returns whether it existed.
     pub(crate) fn remove_secret(&self, name: &Name) -> Result<bool, Error> {
         let _lock = self.lock_secrets()?;
+        Ok(self.clear_secret(name)?)
+    }
+
+    /// Removes whatever is in the place of a secret; returns whether there was anything.
+    fn clear_secret(&self, name: &Name) -> Result<bool, PathError> {
         let directory = self.secrets().join(name.as_str());
         match fs::symlink_metadata(&directory) {
-            Ok(_) => Ok(fs::remove_dir_all(&directory).map(|()| true)?),
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&directory).map(|()| true),
+            Ok(_) => fs::remove_file(&directory).map(|()| true),
             Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -194,5 +208,40 @@ mod tests {
         fs::write(store.secrets().join("a/secret"), "nonsense").expect("written");
         let (found, damaged) = store.list_secrets().expect("lists");
         assert_eq!((found.len(), damaged.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_damaged_secret_is_replaced_or_removed_whatever_it_is() {
+        let (_home, store) = store();
+        let name: Name = "a".parse().expect("a name");
+        let new = |if_exists| store.write_secret(&record("a", "2"), b"new", if_exists);
+        let place = |path: &str| store.secrets().join(path);
+        let in_place_of_the_file: fn(PathBuf) = |path| fs::create_dir(path.join("secret")).expect("a directory");
+        let damages: [(&str, &dyn Fn()); 4] = [
+            ("no record", &|| fs::write(place("a/secret"), "nonsense").expect("written")),
+            ("a directory", &|| {
+                fs::remove_file(place("a/secret")).expect("removed");
+                in_place_of_the_file(place("a"));
+            }),
+            ("a file in place of the directory", &|| {
+                fs::remove_dir_all(place("a")).expect("removed");
+                fs::write(place("a"), "x").expect("written");
+            }),
+            ("a link that leads nowhere", &|| {
+                fs::remove_file(place("a/secret")).expect("removed");
+                fs::symlink("nowhere", place("a/secret")).expect("a link");
+            }),
+        ];
+        for (what, damage) in damages {
+            new(IfExists::Replace).unwrap_or_else(|error| panic!("{what}: {error}"));
+            damage();
+            assert!(new(IfExists::Keep).is_err(), "{what}");
+            assert_eq!(new(IfExists::Replace).unwrap_or_else(|error| panic!("{what}: {error}")), None);
+            let (found, value) = store.secret(&name).expect("reads").expect("it is there");
+            assert_eq!((found, value), (record("a", "2"), b"new".to_vec()), "{what}");
+            damage();
+            assert!(store.remove_secret(&name).unwrap_or_else(|error| panic!("{what}: {error}")));
+            assert_eq!(store.secret(&name).expect("looks"), None);
+        }
     }
 }
