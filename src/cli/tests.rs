@@ -104,6 +104,32 @@ fn all_commands(parent: &Command, before: &str) -> Vec<(String, Command)> {
 }
 
 #[test]
+fn every_command_answers_help_and_names_its_options() {
+    let mut whole = definition();
+    whole.build();
+    let groups = GROUPS.iter().map(|group| (group.name.to_owned(), group.command()));
+    let mut told = 0;
+    for (name, command) in all_commands(&whole, "").into_iter().chain(groups) {
+        let typed: Vec<String> =
+            ["rc"].into_iter().chain(name.split(' ')).chain(["--help"]).map(str::to_owned).collect();
+        let shown = definition_for(&typed, Dialect::Rc).try_get_matches_from(&typed).expect_err("its help");
+        assert_eq!((shown.kind(), shown.exit_code()), (ErrorKind::DisplayHelp, 0), "{name}");
+        let text = shown.render().to_string();
+        let words: Vec<&str> = text.split([' ', '\n', ',', '=', '[']).collect();
+        for arg in command.get_opts().filter(|arg| !arg.is_hide_set()) {
+            let long = arg.get_long().map(|long| format!("--{long}"));
+            let option = long.or_else(|| Some(format!("-{}", arg.get_short()?))).expect("a name");
+            assert!(words.contains(&option.as_str()), "{name}: {option} is not in\n{text}");
+            told += 1;
+        }
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+            assert!(words.contains(&inner.get_name()), "{name}: {} is not in\n{text}", inner.get_name());
+        }
+    }
+    assert!(told > 1000, "only {told} options");
+}
+
+#[test]
 fn of_an_option_with_one_value_the_last_counts_in_every_command() {
     let mut definition = definition();
     definition.build();
