@@ -30,6 +30,7 @@ mod first_process;
 mod found;
 mod health;
 mod host;
+mod hosts_file;
 mod id_ranges;
 mod image_defaults;
 mod kernel;
@@ -70,7 +71,7 @@ mod volumes;
 mod volumes_from;
 
 pub(crate) use attach::attached;
-pub(crate) use cdi::{CdiEdits, CdiFile, find as find_device};
+pub(crate) use cdi::{CdiEdits, CdiFile, Described, find as find_device};
 pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env, adopt_rlimits};
 pub(crate) use clone::{MemberClone, member_clone, pod_clone};
 pub(crate) use config::{
@@ -85,6 +86,7 @@ pub(crate) use facts::{Defaults, Facts, Identity};
 pub(crate) use found::{BlockDevices, Found};
 pub(crate) use health::{Check, HealthRequest, Healthcheck, OnFailure};
 pub(crate) use host::{HostAccount, HostIds};
+pub(crate) use hosts_file::BaseHosts;
 pub(crate) use image_defaults::ImageDefaults;
 pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;

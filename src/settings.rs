@@ -189,8 +189,12 @@ settings! {
     container: Container {
         /// Annotations: `NAME=VALUE`.
         annotations: Texts = Texts::default();
+        /// What `/etc/hosts` begins with, as for `--hosts-file`.
+        base_hosts_file: Text = Text::default();
         /// The capabilities of programs, instead of rc's own list.
         capabilities: Texts = Texts::default();
+        /// Directories of files that describe devices; empty: `/etc/cdi`, `/var/run/cdi` and the user's own.
+        cdi_spec_dirs: Texts = Texts::default();
         /// `private` or `host`.
         cgroupns: Text = Text::default();
         /// `enabled`, `disabled`, `no-conmon` or `split`.
@@ -319,6 +323,12 @@ impl Settings {
     /// Uses this driver (`--storage-driver`).
     pub(crate) fn choose_storage(&mut self, driver: StorageDriver) {
         self.storage.driver = Setting { value: driver, origin: Origin::Option("--storage-driver") };
+    }
+
+    /// Looks for descriptions of devices in these directories (`--cdi-spec-dir`).
+    pub(crate) fn choose_devices(&mut self, directories: Vec<String>) {
+        let origin = Origin::Option("--cdi-spec-dir");
+        self.container.cdi_spec_dirs = Setting { value: Texts(directories), origin };
     }
 
     /// Uses the other helper by default if only that is installed. What a file names is used or is an error.

@@ -1,6 +1,6 @@
 //! Global options: what stands before the command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
@@ -12,7 +12,8 @@ use crate::types::{Dialect, StorageDriver};
 use crate::ui::{self, Loudness, Notation};
 
 /// The options that take a value, which may be the next word. The value of a short one may be in the same word.
-const VALUED: [&str; 9] = [
+const VALUED: [&str; 10] = [
+    "--cdi-spec-dir",
     "--config",
     "--context",
     "--error-format",
@@ -43,6 +44,13 @@ pub(super) fn define(dialect: Dialect) -> Command {
         // Of an option that takes one value the last one counts, as with podman and docker, so that scripts can add
         // options to a command line that they get.
         .args_override_self(true)
+        .arg(
+            path(
+                "cdi-spec-dir",
+                "Directory of files that describe devices, instead of /etc/cdi and others; repeatable",
+            )
+            .action(ArgAction::Append),
+        )
         .arg(path("config", "Directory of docker's config.json, which is then the only file with credentials"))
         .arg(word("context", "NAME", &["default"], "Docker's context: default, the only one").hide(true))
         .arg(Arg::new("debug").short('D').long("debug").action(ArgAction::SetTrue).help("As --log-level=debug"))
@@ -129,11 +137,20 @@ pub(super) fn follow(matches: &ArgMatches, typed: &[String]) -> Result<(Dirs, Se
     if let Some(driver) = matches.get_one::<StorageDriver>("storage-driver") {
         settings.choose_storage(*driver);
     }
+    if let Some(directories) = matches.get_many::<PathBuf>("cdi-spec-dir") {
+        let text = |path: &PathBuf| path.to_str().map(str::to_owned).ok_or_else(|| not_text(path));
+        settings.choose_devices(directories.map(text).collect::<Result<_, _>>()?);
+    }
     let mut places = Places::from_env();
     if let Some(directory) = path("config") {
         places.registry_auth_file = Some(directory.join("config.json"));
     }
     Ok((dirs, settings, places))
+}
+
+/// The error of a path that a setting cannot have.
+fn not_text(path: &Path) -> Error {
+    Error::new(format!("`--cdi-spec-dir`: the path `{}` is not UTF-8", path.display()))
 }
 
 #[cfg(test)]

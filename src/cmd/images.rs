@@ -8,7 +8,7 @@ use super::Ctx;
 use crate::engine::{self, Images, ListedImage};
 use crate::error::{Error, Exit};
 use crate::ui::{self, Format, Table};
-use crate::view::{IMAGE_COLUMNS, ImageRow};
+use crate::view::ImageRow;
 
 /// List images in local storage
 #[derive(Debug, Default, clap::Args)]
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Change the output format to JSON or a Go template
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     pub(crate) format: Option<String>,
+    /// Show all names that an image has had, the latest first
+    #[arg(long)]
+    pub(crate) history: bool,
     /// Do not truncate output
     #[arg(long)]
     pub(crate) no_trunc: bool,
@@ -94,12 +97,9 @@ fn show(ctx: &Ctx, args: &Args, images: &[ListedImage]) -> Result<(), Error> {
             ids.iter().try_for_each(|id| out.line(id))?;
         }
         _ => {
-            let mut columns = IMAGE_COLUMNS.to_vec();
-            if args.digests {
-                columns.insert(2, "DIGEST");
-            }
+            let columns = ImageRow::columns(args.digests, args.history);
             let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns) };
-            rows.iter().for_each(|row| table.row(row.cells(args.digests)));
+            rows.iter().for_each(|row| table.row(row.cells(args.digests, args.history)));
             out.raw(table.render().as_bytes())?;
         }
     }
@@ -119,6 +119,7 @@ fn row<'a>(listed: &'a ListedImage, name: Option<usize>, args: &Args, now: Times
     ImageRow {
         name: name.and_then(|number| image.names.get(number)),
         names: &image.names,
+        history: &image.history,
         id: &image.id,
         manifest: name.and_then(|number| listed.manifests.get(number)).unwrap_or(&image.manifest.digest),
         digests: &listed.digests,

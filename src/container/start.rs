@@ -127,7 +127,7 @@ fn try_to_start(
         Origin::Step(step) => Some(std::mem::take(&mut step.secrets)),
         _ => None,
     };
-    let (config, directory, state, owner) = begin(&store, origin)?;
+    let (config, directory, state, owner) = begin(&store, origin, &trees.root)?;
     let volumes = volumes::prepare(&store, &config)?;
     let facts = host_facts(environment, &config, &directory, trees.mounted)?;
     let secrets = of_step.map_or_else(|| secrets::read(&store, &config), Ok)?;
@@ -247,7 +247,11 @@ fn as_joined(config: &ContainerConfig) -> (Option<Terminal>, Unread) {
 
 /// The configuration, the directory, the state that the run begins with, and the owner of the directory. Fails if the
 /// container already runs.
-fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir, State, Box<dyn Owner>), Error> {
+fn begin(
+    store: &Store,
+    origin: Origin,
+    layers: &Layers,
+) -> Result<(ContainerConfig, ContainerDir, State, Box<dyn Owner>), Error> {
     match origin {
         Origin::New(creation) => {
             let owner = |creation| Box::new(DirectoryOwner::New(creation));
@@ -270,7 +274,7 @@ fn begin(store: &Store, origin: Origin) -> Result<(ContainerConfig, ContainerDir
                 start_error: String::new(),
                 ..state
             };
-            let files = super::files(&config)?;
+            let files = super::files(&config, layers)?;
             let owner = DirectoryOwner::Existing {
                 store: store.clone(),
                 config: Box::new(config.clone()),

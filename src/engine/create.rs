@@ -79,10 +79,11 @@ pub(super) fn prepare(
     let needs = plan::needs(request, &image, &defaults, &facts::environment(request, caller));
     let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
     // Where the caller's own files are does not depend on what the program gets.
-    let mut found = Found { images: mounted, ..facts::look_up(store, &needs, caller, &identity.id)? };
+    let place = facts::Place { store, settings: &context.settings, caller };
+    let mut found = Found { images: mounted, ..facts::look_up(&place, &needs, &identity.id)? };
     found.containers.extend(pod.map(|pod| (pod.id.to_string(), Some(Box::new(pod)))));
     for (device, edits) in &found.described {
-        if let Some(left_out) = edits.as_ref().and_then(plan::CdiEdits::left_out) {
+        if let Some(left_out) = edits.as_ref().ok().and_then(plan::CdiEdits::left_out) {
             observer.warning(&format!("device `{device}`: {left_out}"));
         }
     }
@@ -99,7 +100,7 @@ pub(super) fn prepare(
         observer.warning(&warning);
     }
     let trees = image::trees_of(environment, &config, local.as_ref())?;
-    let files = container::files(&config)?;
+    let files = container::files(&config, &trees.root)?;
     // Not earlier: a container that cannot be created must not cost the user the old one.
     if request.replace && request.name.is_some() {
         remove_old(store, &config.name, environment)?;

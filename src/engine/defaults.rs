@@ -42,7 +42,7 @@ pub(super) fn beneath(mut request: Request, settings: &Settings) -> Result<Reque
         }
     }
     request.env_host |= container.env_host.value;
-    request.no_hosts |= container.no_hosts.value && request.add_hosts.is_empty();
+    request.no_hosts |= container.no_hosts.value && request.add_hosts.is_empty() && request.hosts_file.is_none();
     request.read_only |= container.read_only.value;
     request.http_proxy = request.http_proxy.or(Some(container.http_proxy.value));
     request.init = request.init.or(Some(container.init.value));

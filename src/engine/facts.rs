@@ -99,8 +99,16 @@ fn kernel(release: &str) -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
+/// Where a request is looked up.
+pub(super) struct Place<'a> {
+    pub(super) store: &'a Store,
+    pub(super) settings: &'a Settings,
+    pub(super) caller: &'a Caller,
+}
+
 /// Looks up what a request for the container `id` needs to know about the host; not its images.
-pub(super) fn look_up(store: &Store, needs: &Needs, caller: &Caller, id: &ContainerId) -> Result<Found, Report> {
+pub(super) fn look_up(place: &Place<'_>, needs: &Needs, id: &ContainerId) -> Result<Found, Report> {
+    let Place { store, settings, caller } = place;
     Ok(Found {
         images: BTreeMap::new(),
         globs: glob::look_up(&needs.globs, &caller.working_dir),
@@ -110,7 +118,7 @@ pub(super) fn look_up(store: &Store, needs: &Needs, caller: &Caller, id: &Contai
         all_devices: if needs.all_devices { all_devices() } else { Vec::new() },
         least_oom_score_adj: if needs.oom_score_adj { least_oom_score_adj() } else { None },
         taken_ids: if needs.taken_ids { taken_ids(store)? } else { Vec::new() },
-        described: cdi::look_up(&needs.described, &caller.environment),
+        described: cdi::look_up(&needs.described, settings, caller),
         has_zone: needs.zone.as_ref().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file())),
         containers: containers(store, &needs.containers)?,
         networks: known_networks(store, &needs.networks)?,
@@ -126,6 +134,7 @@ pub(super) fn defaults(settings: &Settings) -> Defaults {
         network: network.driver.value.clone(),
         publish_address: Some(network.publish_address.value),
         dns: network.dns.value.clone(),
+        hosts_file: container.base_hosts_file.value.0.clone(),
         env: container.env.value.0.clone(),
         no_new_privileges: container.no_new_privileges.value,
         pids_limit: Some(u64::from(container.pids_limit.value)).filter(|limit| *limit > 0),
@@ -241,8 +250,9 @@ mod tests {
             has_terminal: false,
             manager: container::Manager::default(),
         };
-        let ports =
-            |ports: Vec<FreePort>| look_up(&store, &Needs { ports, ..Needs::default() }, &caller, &id).unwrap().ports;
+        let settings = Settings::default();
+        let place = Place { store: &store, settings: &settings, caller: &caller };
+        let ports = |ports: Vec<FreePort>| look_up(&place, &Needs { ports, ..Needs::default() }, &id).unwrap().ports;
         let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
         let first = ports(vec![free])[0];
         let needs = Needs {
@@ -252,7 +262,7 @@ mod tests {
             volume_names: 2,
             ..Needs::default()
         };
-        let found = look_up(&store, &needs, &caller, &id).unwrap();
+        let found = look_up(&place, &needs, &id).unwrap();
         let once: BTreeSet<u16> = found.ports.iter().copied().collect();
         assert_eq!((found.ports.len(), once.len(), once.contains(&first), once.contains(&0)), (40, 40, false, false));
         assert_eq!(found.block_devices["/dev/null"], Err("not a block device".to_owned()));

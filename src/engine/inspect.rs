@@ -117,6 +117,7 @@ fn of_image(context: &Context, store: &Store, name: &str) -> Result<Option<Objec
         Ok(mut image) => {
             let map = context.ids()?.key();
             let forms = local::forms(store, &image)?;
+            image.history = forms.iter().flat_map(|form| form.history.clone()).collect();
             image.names = forms.iter().flat_map(|form| form.names.clone()).collect();
             let digests = forms.iter().flat_map(LocalImage::digests).collect();
             let size = image.size(store, &map)?;

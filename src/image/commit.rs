@@ -121,6 +121,7 @@ mod tests {
             id: Digest::sha256([9; 32]),
             manifest: Descriptor::new("", Digest::sha256([8; 32]), 1),
             reference: None,
+            history: Vec::new(),
             names: Vec::new(),
             indexes: Vec::new(),
             config: Config::default(),

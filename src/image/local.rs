@@ -25,6 +25,8 @@ pub(crate) struct LocalImage {
     pub(crate) reference: Option<ImageReference>,
     /// All its names.
     pub(crate) names: Vec<ImageReference>,
+    /// All names that it has had, the latest first.
+    pub(crate) history: Vec<String>,
     /// The digests of multi-platform indexes by which it was pulled.
     pub(crate) indexes: Vec<Digest>,
     /// The annotations of its manifest.
@@ -241,6 +243,7 @@ fn read(
         manifest: Descriptor::new(parsed.media_type, manifest.digest.clone(), manifest.size),
         reference,
         names: own().filter_map(|entry| entry.reference.clone()).collect(),
+        history: storage::history(own().map(|entry| &entry.manifest)),
         indexes: own().filter_map(IndexEntry::index_digest).collect(),
         annotations: parsed.annotations,
         layers: layers.collect(),

@@ -10,12 +10,19 @@ use std::os::unix::fs::FileExt as _;
 
 use super::directory::ContainerDir;
 use crate::net;
-use crate::plan::ContainerConfig;
+use crate::plan::{BaseHosts, ContainerConfig};
+use crate::storage::read_in_layers;
 use crate::sys::fs;
-use crate::types::{Invalid, Name, Network, Report};
+use crate::types::{Invalid, Layers, Name, Network, Report};
 
 /// The most that is read of a `hosts` file to which a container may have added lines, in bytes.
 const LIMIT: u64 = 1 << 20;
+
+/// The text of `--hosts-file`, from which `hosts` is made again when networks change.
+const BASE: &str = "hosts.base";
+
+/// The most that is read of it, in bytes.
+const BASE_LIMIT: u64 = 256 << 10;
 
 /// What networks with names give the container.
 #[derive(Debug, Default)]
@@ -37,6 +44,9 @@ pub(crate) enum Error {
     /// They cannot contain what was asked for.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The file that `hosts` begins with cannot be read.
+    #[error(transparent)]
+    Base(#[from] fs::PathError),
 }
 
 impl From<Error> for Report {
@@ -44,20 +54,41 @@ impl From<Error> for Report {
         match error {
             Error::Network(error) => error.into(),
             Error::Invalid(error) => error.into(),
+            Error::Base(error) => error.into(),
         }
     }
 }
 
-/// The files of a container that is in no network with a name yet: names and contents.
-pub(crate) fn files(config: &ContainerConfig) -> Result<Vec<(&'static str, String)>, Error> {
-    let mut files = of_network(config, &Places::default())?.to_vec();
+/// The files of a container that is in no network with a name yet: names and contents. `layers` are those of its
+/// root filesystem.
+pub(crate) fn files(config: &ContainerConfig, layers: &Layers) -> Result<Vec<(&'static str, String)>, Error> {
+    let base = match &config.base_hosts {
+        None => None,
+        Some(BaseHosts::Empty) => Some(Vec::new()),
+        Some(BaseHosts::Image) => Some(read_in_layers(layers, "etc/hosts", BASE_LIMIT)?.unwrap_or_default()),
+        Some(BaseHosts::File(path)) => Some(fs::read_regular(path, BASE_LIMIT)?),
+    };
+    let base = base.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let mut files = of_network(config, &Places::default(), base.as_deref())?.to_vec();
+    files.extend(base.map(|base| (BASE, base)));
     files.push(("hostname", format!("{}\n", config.hostname)));
     files.push(("containerenv", String::new()));
     Ok(files)
 }
 
-/// `hosts` and `resolv.conf`, for the host's network as it is now.
-pub(super) fn of_network(config: &ContainerConfig, places: &Places) -> Result<[(&'static str, String); 2], Error> {
+/// What the container's `hosts` begins with, as it was when the container started; `None`: the usual lines.
+pub(super) fn base_of(directory: &ContainerDir, config: &ContainerConfig) -> Result<Option<String>, fs::PathError> {
+    let read =
+        |_: &BaseHosts| Ok(String::from_utf8_lossy(&fs::read_record(directory.at(BASE), BASE_LIMIT)?).into_owned());
+    config.base_hosts.as_ref().map(read).transpose()
+}
+
+/// `hosts` and `resolv.conf`, for the host's network as it is now. `base` is the text of `--hosts-file`.
+pub(super) fn of_network(
+    config: &ContainerConfig,
+    places: &Places,
+    base: Option<&str>,
+) -> Result<[(&'static str, String); 2], Error> {
     let network = &config.network;
     let host = net::files::HostFiles::read(network)?;
     let has_host = *network != Network::None && !places.is_internal;
@@ -70,7 +101,7 @@ pub(super) fn of_network(config: &ContainerConfig, places: &Places) -> Result<[(
         outward: has_host.then(net::addresses::outward).flatten(),
         extra: &config.extra_hosts,
         gateway: &config.gateway_hosts,
-        host_file: &host.hosts,
+        base: base.unwrap_or(&host.hosts),
     })?;
     let asked = net::files::Resolver {
         name_servers: config.dns.clone(),

@@ -158,7 +158,8 @@ impl Networks {
             name_servers: all().flat_map(|member| member.name_servers()).collect(),
             is_internal: !self.members.is_empty() && !has_helper(config) && all().all(|member| member.record.internal),
         };
-        for (name, content) in files::of_network(config, &places)? {
+        let base = files::base_of(directory, config)?;
+        for (name, content) in files::of_network(config, &places, base.as_deref())? {
             fs::write(directory.at(name), content)?;
         }
         Ok(())

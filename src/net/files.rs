@@ -36,8 +36,8 @@ pub(crate) struct Hosts<'a> {
     pub(crate) extra: &'a [(String, IpAddr)],
     /// Further names of the host, requested with `--add-host NAME:host-gateway`.
     pub(crate) gateway: &'a [String],
-    /// The host's own `/etc/hosts`, the base of the file with `--network host`; empty for other networks.
-    pub(crate) host_file: &'a str,
+    /// What the file begins with: the host's own with `--network host`, or what was asked for; else empty.
+    pub(crate) base: &'a str,
 }
 
 /// Writes `/etc/hosts`.
@@ -63,12 +63,11 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
     }
     let is_asked_for =
         |name: &&str| request.extra.iter().map(|(asked, _)| asked).chain(request.gateway).any(|asked| asked == name);
-    if *request.network == Network::Host {
-        text.push_str(request.host_file);
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-    } else {
+    text.push_str(request.base);
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    if !has_name(request.base, "localhost") {
         text.push_str("127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     }
     // Without an address of its own, a program that looks up its host name still gets an answer (sudo does that).
@@ -80,10 +79,11 @@ pub(crate) fn hosts(request: &Hosts<'_>) -> Result<String, Invalid> {
         own_names.push(request.name);
     }
     own_names.extend(request.other_name);
-    own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.host_file, name));
+    own_names.retain(|name| !name.is_empty() && !is_asked_for(name) && !has_name(request.base, name));
     own.into_iter().for_each(|own| line(&mut text, own, &own_names));
     if let Some(outward) = outward {
-        let names: Vec<_> = HOST_NAMES.into_iter().filter(|name| !is_asked_for(name)).collect();
+        let names: Vec<_> =
+            HOST_NAMES.into_iter().filter(|name| !is_asked_for(name) && !has_name(request.base, name)).collect();
         line(&mut text, outward, &names);
     }
     Ok(text)
@@ -274,17 +274,7 @@ mod tests {
     fn own(network: &Network) -> Hosts<'_> {
         let outward = Some([192, 0, 2, 2].into());
         let (name, other_name) = ("web", None);
-        Hosts {
-            network,
-            hostname: "4f0c",
-            name,
-            other_name,
-            own: &[],
-            outward,
-            extra: &[],
-            gateway: &[],
-            host_file: "",
-        }
+        Hosts { network, hostname: "4f0c", name, other_name, own: &[], outward, extra: &[], gateway: &[], base: "" }
     }
 
     #[test]
@@ -295,8 +285,18 @@ mod tests {
             assert_eq!(hosts(&own(&network)), Ok(format!("{local}10.0.2.100\t4f0c web\n{of_host}")));
         }
         assert_eq!(hosts(&own(&Network::None)), Ok(format!("{local}127.0.0.1\t4f0c web\n")));
-        let host = Hosts { host_file: "127.0.0.1 localhost web # 4f0c", ..own(&Network::Host) };
+        let host = Hosts { base: "127.0.0.1 localhost web # 4f0c", ..own(&Network::Host) };
         assert_eq!(hosts(&host), Ok(format!("127.0.0.1 localhost web # 4f0c\n127.0.0.1\t4f0c\n{of_host}")));
+    }
+
+    #[test]
+    fn what_the_file_begins_with_is_whole_and_no_name_of_it_is_repeated() {
+        let base = "192.0.2.9\tdb 4f0c\n192.0.2.8 localhost host.docker.internal";
+        let text = hosts(&Hosts { base, extra: &[("a".to_owned(), [10, 1, 1, 1].into())], ..own(&pasta()) });
+        let rest = "10.0.2.100\tweb\n192.0.2.2\thost.containers.internal\n";
+        assert_eq!(text, Ok(format!("10.1.1.1\ta\n{base}\n{rest}")));
+        let text = hosts(&Hosts { base: "192.0.2.9 db\n", ..own(&Network::Host) }).expect("hosts");
+        assert!(text.starts_with("192.0.2.9 db\n127.0.0.1\tlocalhost "), "{text}");
     }
 
     #[test]

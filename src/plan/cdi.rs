@@ -181,6 +181,9 @@ fn values<'a>(words: &[&'a str], option: &str) -> Vec<&'a str> {
     found
 }
 
+/// What a device needs, or why that is not known: no file describes it.
+pub(crate) type Described = Result<CdiEdits, String>;
+
 /// What the device `name` (`VENDOR/CLASS=DEVICE`) needs; of several files that have it, the last one counts.
 pub(crate) fn find(files: &[CdiFile], name: &str) -> Option<CdiEdits> {
     let (kind, device) = name.split_once('=')?;
@@ -228,16 +231,15 @@ impl Added {
 }
 
 /// Joins what was found for each device. Fails with the first one that no file describes.
-pub(super) fn added(request: &Request, found: &BTreeMap<String, Option<CdiEdits>>) -> Result<Added, Error> {
+pub(super) fn added(request: &Request, found: &BTreeMap<String, Described>) -> Result<Added, Error> {
     let mut added = Added::default();
     for name in names(request) {
         let option = if request.devices.contains(&name) { "--device" } else { "--gpus" };
         let refused = |reason: &str| Error::option(option)(Invalid::new("device", &name, reason));
-        let none = "no file in /etc/cdi, /var/run/cdi or ~/.config/cdi describes it (JSON files alone are read)";
         let edits = match found.get(&name) {
             None => return Err(Error::NotLookedUp("a device")),
-            Some(None) => return Err(refused(none)),
-            Some(Some(edits)) => edits,
+            Some(Err(reason)) => return Err(refused(reason)),
+            Some(Ok(edits)) => edits,
         };
         for link in edits.links().map_err(|reason| refused(&reason))? {
             if link.target.is_empty() || link.target.contains('\0') {
@@ -297,8 +299,7 @@ mod tests {
         edits.add_library("/usr/lib/libx.so.5.1", "libx.so.1");
         edits.add_library("/usr/lib/x.so", "x.so");
         assert_eq!(edits.left_out(), None);
-        let edits = Some(edits);
-        let found = [("vendor.com/card=0".to_owned(), edits)].into();
+        let found = [("vendor.com/card=0".to_owned(), Ok(edits))].into();
         let added = added(&request, &found).unwrap();
         assert_eq!(added.env, ["ALL=1"]);
         let device = |host: &str, container: &str| Device { host: host.to_owned(), container: container.to_owned() };
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(of("all"), ["nvidia.com/gpu=all"]);
         assert_eq!(of("\"device=0,1\""), ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]);
         let request = Request { gpus: Some("all".to_owned()), ..Request::default() };
-        let none = [("nvidia.com/gpu=all".to_owned(), None)].into();
+        let none = [("nvidia.com/gpu=all".to_owned(), Err("no file in /etc/cdi".to_owned()))].into();
         let error = added(&request, &none).unwrap_err().to_string();
         assert!(error.starts_with("`--gpus`: ") && error.contains("/etc/cdi"), "{error}");
         assert!(is_name("vendor.com/card=0") && !is_name("/dev/a=b") && !is_name("a=b"));

@@ -16,7 +16,7 @@ pub(crate) use files::{ImageSource, Mount, MountKind, RootDirectory, VolumeSetti
 pub(crate) use pod::{ExitPolicy, InitContainer, Membership, PodSettings};
 pub(crate) use resources::{Cgroup, CgroupMode, CgroupNamespace, DeviceValue, Limits, Rlimit, Throttle};
 
-use super::{Healthcheck, RestartPolicy, SecretUse, Service};
+use super::{BaseHosts, Healthcheck, RestartPolicy, SecretUse, Service};
 use crate::types::{
     Account, ContainerId, Digest, IdMaps, Joined, Link, Name, NamespaceKind, Network, PortMapping, Signal, host_path,
 };
@@ -160,6 +160,9 @@ pub(crate) struct ContainerConfig {
     /// The container has the image's `/etc/hostname` (`--no-hostname`).
     #[serde(default)]
     pub(crate) image_hostname: bool,
+    /// What `/etc/hosts` begins with, if not with the usual lines (`--hosts-file`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base_hosts: Option<BaseHosts>,
     /// The container has the image's `/etc/hosts` (`--no-hosts`).
     #[serde(default)]
     pub(crate) image_hosts: bool,

@@ -16,6 +16,8 @@ pub(crate) struct Defaults {
     pub(crate) publish_address: Option<IpAddr>,
     /// Name servers; empty: the host's.
     pub(crate) dns: Vec<IpAddr>,
+    /// What `/etc/hosts` begins with, as for `--hosts-file`; empty: the usual lines.
+    pub(crate) hosts_file: String,
     /// Variables below those of the image, as for `--env`.
     pub(crate) env: Vec<String>,
     /// `no_new_privs` for every container.
@@ -41,6 +43,7 @@ impl Default for Defaults {
             network: NetworkDriver::Slirp4netns.into(),
             publish_address: None,
             dns: Vec::new(),
+            hosts_file: String::new(),
             env: Vec::new(),
             no_new_privileges: false,
             pids_limit: Some(2048),

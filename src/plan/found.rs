@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CdiEdits, ContainerConfig, HostAccount, ImageSource};
+use super::{ContainerConfig, Described, HostAccount, ImageSource};
 use crate::types::{IdRange, Name, NetworkRecord};
 
 /// The numbers, major and minor, of the block devices at paths of the host, or why one has none.
@@ -25,8 +25,8 @@ pub(crate) struct Found {
     pub(crate) least_oom_score_adj: Option<i32>,
     /// IDs of the root namespace that other containers have for themselves alone.
     pub(crate) taken_ids: Vec<IdRange>,
-    /// What these devices need; `None` for one that no file describes.
-    pub(crate) described: BTreeMap<String, Option<CdiEdits>>,
+    /// What these devices need.
+    pub(crate) described: BTreeMap<String, Described>,
     /// Whether the host has the file of the time zone.
     pub(crate) has_zone: bool,
     /// The other containers; `None` for one that does not exist.

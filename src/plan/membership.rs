@@ -45,6 +45,7 @@ fn check(request: &Request, pod: &ContainerConfig) -> Result<(), Error> {
         ),
         ("--publish-all", request.publish_all, "published or exposed ports must be defined when the pod is created"),
         ("--add-host", !request.add_hosts.is_empty(), "extra host entries must be specified on the pod"),
+        ("--hosts-file", request.hosts_file.is_some(), "the hosts file must be specified on the pod"),
         ("--dns", !request.dns.is_empty(), "name servers must be specified on the pod"),
         ("--dns-option", !request.dns_options.is_empty(), "name servers must be specified on the pod"),
         ("--dns-search", !request.dns_search.is_empty(), "name servers must be specified on the pod"),

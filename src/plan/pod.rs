@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, Limits, PodSettings, Request, RestartPolicy,
-    cdi, names, resolve, security,
+    BaseHosts, ContainerConfig, Error, ExitPolicy, Facts, Identity, ImageDefaults, Limits, PodSettings, Request,
+    RestartPolicy, cdi, names, resolve, security,
 };
 use crate::types::{Invalid, NamespaceKind, Network};
 
 /// The namespaces that members have from their pod unless `--share` says otherwise. Source: podman-pod-create(1).
 const SHARED: [NamespaceKind; 3] = [NamespaceKind::Ipc, NamespaceKind::Network, NamespaceKind::Uts];
+
+const HOSTS_FILE: &str = "--hosts-file";
 
 /// What a pod's process is called where an argument is shown.
 const ARGUMENT: &str = "pod";
@@ -54,6 +56,14 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     if let Some(network) = closed.filter(|_| !asked.publish.is_empty()) {
         return Err(Error::Exclusive { options: ["--publish", network] });
     }
+    match asked.hosts_file.as_deref() {
+        Some(_) if !settings.has_process => return Err(Error::Exclusive { options: [HOSTS_FILE, "--infra=false"] }),
+        Some("image") => {
+            let reason = "a pod has no image: name a file, or none";
+            return Err(Error::option(HOSTS_FILE)(Invalid::new("hosts file", "image", reason)));
+        }
+        _ => {}
+    }
     let has_own_name = asked.uts.as_deref().is_none_or(|mode| mode == "private");
     let name = Some(identity.name.to_string()).filter(|name| has_own_name && names::check_hostname(name).is_ok());
     let plain = Request {
@@ -74,7 +84,8 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     let config = resolve(&plain, &ImageDefaults::none(), facts, identity)?;
     // The default limit of processes is one of each member.
     let limits = Limits { default_pids: None, ..config.limits };
-    Ok(ContainerConfig { sandbox: Some(settings), limits, ..config })
+    let base_hosts = config.base_hosts.filter(|base| *base != BaseHosts::Image);
+    Ok(ContainerConfig { sandbox: Some(settings), limits, base_hosts, ..config })
 }
 
 fn settings(request: &PodRequest) -> Result<PodSettings, Error> {

@@ -95,6 +95,8 @@ pub(crate) struct Request {
     pub(crate) add_hosts: Vec<String>,
     /// `--no-hostname`: the container has the image's `/etc/hostname`.
     pub(crate) no_hostname: bool,
+    /// `--hosts-file`: a path, `image` or `none`.
+    pub(crate) hosts_file: Option<String>,
     /// `--no-hosts`: the container has the image's `/etc/hosts`.
     pub(crate) no_hosts: bool,
     /// `--dns`.
@@ -230,6 +232,7 @@ impl Request {
             &mut self.user,
             &mut self.working_dir,
             &mut self.hostname,
+            &mut self.hosts_file,
             &mut self.ip,
             &mut self.ip6,
             &mut self.mac_address,

@@ -6,9 +6,9 @@ use super::namespaces::Shared;
 use super::resolver::{hostname, resolver};
 use super::{
     ContainerConfig, Defaults, Error, Facts, Identity, ImageDefaults, ImageSource, LogDriver, Request, Sdnotify,
-    accounts, capabilities, cdi, cgroups, command, env, expose, first_process, health, kernel, labels, limits, logging,
-    membership, mounts, namespaces, network, paths, ports, restart, rlimits, root_directory, secrets, security,
-    service, timezone, user, user_namespace,
+    accounts, capabilities, cdi, cgroups, command, env, expose, first_process, health, hosts_file, kernel, labels,
+    limits, logging, membership, mounts, namespaces, network, paths, ports, restart, rlimits, root_directory, secrets,
+    security, service, timezone, user, user_namespace,
 };
 use crate::types::{ContainerId, Invalid, Network, PortMapping, Signal, parse_size};
 
@@ -35,8 +35,7 @@ fn resolve_beside(
     identity: Identity,
     pod: Option<&ContainerConfig>,
 ) -> Result<ContainerConfig, Error> {
-    let network = network::known(network::network(request, &facts.defaults)?, &facts.found.networks)?;
-    let shared = namespaces::shared(request, facts, network, pod)?;
+    let shared = namespaces::shared(request, facts, known_network(request, facts)?, pod)?;
     let hostname = named(request, facts, &identity.id, &shared, pod)?;
     let (argv, entrypoint_len) = command::argv(request, image)?;
     let userns = user_namespace::user_namespace(request, image, facts, &shared)?;
@@ -71,6 +70,7 @@ fn resolve_beside(
         ports: forwarded(request, image, facts, &shared.network)?,
         dns: resolver.dns,
         image_resolver: resolver.is_of_image,
+        base_hosts: hosts_file::base_hosts(request, &facts.defaults.hosts_file, &facts.working_dir, &shared.network)?,
         image_hosts: request.no_hosts,
         image_hostname: request.no_hostname,
         dns_search: resolver.search,
@@ -136,6 +136,11 @@ fn resolve_beside(
         service,
         create_command: request.create_command.clone(),
     })
+}
+
+/// The network, in which all networks with names are known.
+fn known_network(request: &Request, facts: &Facts) -> Result<Network, Error> {
+    network::known(network::network(request, &facts.defaults)?, &facts.found.networks)
 }
 
 /// The host name: the pod's, or that of the container.

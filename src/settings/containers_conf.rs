@@ -13,6 +13,7 @@ use crate::types::{Invalid, Network, NetworkDriver};
 #[cfg(test)]
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("containers.annotations", "container.annotations"),
+    ("containers.base_hosts_file", "container.base_hosts_file"),
     ("containers.cgroupns", "container.cgroupns"),
     ("containers.cgroups", "container.cgroups"),
     ("containers.default_capabilities", "container.capabilities"),
@@ -37,6 +38,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("containers.umask", "container.umask"),
     ("containers.utsns", "container.uts"),
     ("containers.volumes", "container.volumes"),
+    ("engine.cdi_spec_dirs", "container.cdi_spec_dirs"),
     ("engine.detach_keys", "container.detach_keys"),
     ("engine.pull_policy", "container.pull"),
     ("engine.stop_timeout", "container.stop_timeout"),
@@ -55,6 +57,7 @@ struct Document {
 #[serde(default)]
 struct Containers {
     annotations: Option<List>,
+    base_hosts_file: Option<String>,
     cgroupns: Option<String>,
     cgroups: Option<String>,
     default_capabilities: Option<List>,
@@ -84,6 +87,7 @@ struct Containers {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Engine {
+    cdi_spec_dirs: Option<List>,
     detach_keys: Option<String>,
     pull_policy: Option<String>,
     stop_timeout: Option<u32>,
@@ -127,9 +131,11 @@ pub(super) fn read(text: &str) -> Result<file::File, toml::de::Error> {
     let word = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Text);
     let mut file = file::File::default();
     file.container.annotations = texts(containers.annotations);
+    file.container.base_hosts_file = word(containers.base_hosts_file);
     file.container.capabilities = texts(containers.default_capabilities).filter(|list| !list.0.is_empty());
     file.container.cgroupns = word(containers.cgroupns);
     file.container.cgroups = word(containers.cgroups);
+    file.container.cdi_spec_dirs = texts(engine.cdi_spec_dirs);
     file.container.devices = texts(containers.devices);
     file.container.env = texts(containers.env);
     file.container.env_host = containers.env_host;

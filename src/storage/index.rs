@@ -1,5 +1,7 @@
 //! `index.json`: which names refer to which manifests. One descriptor for each name, and one without a name for each
-//! image that has lost its last.
+//! image that has lost its last. An image that has had other names than it has now keeps them, too.
+
+mod names;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,6 +9,8 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(crate) use self::names::history;
+use self::names::keep_history;
 use super::{Descriptor, Error, Store};
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::FileLock;
@@ -154,6 +158,7 @@ impl Store {
         let mut index: Index = json::from_slice(&bytes).map_err(|source| self.bad_index(source))?;
         let before = index.manifests.clone();
         change(&mut index.manifests);
+        keep_history(&before, &mut index.manifests);
         if index.manifests == before {
             return Ok(());
         }

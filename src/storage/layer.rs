@@ -17,6 +17,7 @@ mod content;
 mod directories;
 mod extract;
 mod keep;
+mod look;
 pub(crate) mod mapped;
 mod owners;
 mod parents;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use keep::{COPIED, Form};
+pub(crate) use look::read_in_layers;
 pub(crate) use receive::Opened;
 pub(crate) use record::{Naming, has_record};
 pub(super) use whiteout::{OPAQUE, is_whiteout};

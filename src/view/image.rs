@@ -46,7 +46,7 @@ pub(crate) fn image(image: &LocalImage, digests: &[String], size: u64, directori
         "ManifestType": image.manifest.media_type,
         "User": config.config.user,
         "History": config.history,
-        "NamesHistory": tags,
+        "NamesHistory": image.history,
         "Healthcheck": config.config.healthcheck,
     })
 }
@@ -100,6 +100,7 @@ mod tests {
             id: Digest::sha256([0xa; 32]),
             manifest: Descriptor::new("application/vnd.oci.image.manifest.v1+json", Digest::sha256([0xb; 32]), 9),
             reference: None,
+            history: vec!["localhost/bb:1".to_owned()],
             names: vec!["busybox".parse()?, "localhost/bb:1".parse()?],
             indexes: Vec::new(),
             annotations: [("org.example.note".to_owned(), "n".to_owned())].into(),

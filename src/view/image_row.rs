@@ -11,8 +11,8 @@ use crate::types::{Digest, ImageReference};
 use crate::view::Listed;
 use crate::view::human;
 
-/// The columns of `images` without `--format`; with `--digests`, `DIGEST` is the third.
-pub(crate) const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
+/// The columns of `images` without `--format`.
+const IMAGE_COLUMNS: [&str; 5] = ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"];
 
 /// A missing value, as docker and podman print it.
 const NONE: &str = "<none>";
@@ -24,6 +24,8 @@ pub(crate) struct ImageRow<'a> {
     pub(crate) name: Option<&'a ImageReference>,
     /// All names.
     pub(crate) names: &'a [ImageReference],
+    /// All names that it has had, the latest first.
+    pub(crate) history: &'a [String],
     /// The digest of its configuration.
     pub(crate) id: &'a Digest,
     /// The digest of its manifest.
@@ -47,11 +49,24 @@ pub(crate) struct ImageRow<'a> {
 }
 
 impl ImageRow<'_> {
-    /// The cells under [`IMAGE_COLUMNS`], if requested with the digest as the third.
-    pub(crate) fn cells(&self, with_digest: bool) -> Vec<String> {
+    /// The columns without `--format`. If requested, `DIGEST` is the third and `HISTORY` the last.
+    pub(crate) fn columns(with_digest: bool, with_history: bool) -> Vec<&'static str> {
+        let mut columns = IMAGE_COLUMNS.to_vec();
+        if with_digest {
+            columns.insert(2, "DIGEST");
+        }
+        columns.extend(with_history.then_some("HISTORY"));
+        columns
+    }
+
+    /// The cells under these columns.
+    pub(crate) fn cells(&self, with_digest: bool, with_history: bool) -> Vec<String> {
         let mut cells = vec![self.repository(), self.tag(), self.id(), self.age(), human::size(self.size)];
         if with_digest {
             cells.insert(2, self.manifest.to_string());
+        }
+        if with_history {
+            cells.push(if self.history.is_empty() { NONE.to_owned() } else { self.history.join(", ") });
         }
         cells
     }
@@ -173,7 +188,7 @@ impl Listed for ImageRow<'_> {
             "Dangling": self.names.is_empty(),
             "Names": self.tags(),
             "Digest": self.manifest,
-            "History": self.tags(),
+            "History": self.history,
             "Arch": self.platform.0,
             "Os": self.platform.1,
             "IsManifestList": false,
@@ -199,7 +214,7 @@ impl Listed for ImageRow<'_> {
             created_time: self.created_at(),
             dangling: self.names.is_empty(),
             digest: self.manifest.to_string(),
-            history: self.tags().join(", "),
+            history: self.history.join(", "),
             id: self.id(),
             labels: self.labels,
             is_manifest_list: false,

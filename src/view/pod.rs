@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Listed, human};
 use crate::container::Container;
-use crate::plan::{Device, Limits};
+use crate::plan::{BaseHosts, Device, Limits};
 use crate::pod::Pod;
 use crate::types::NamespaceKind;
 
@@ -262,6 +262,7 @@ fn infra(pod: &Pod) -> Value {
         "DNSOption": config.dns_options,
         "NoManageHosts": config.image_hosts,
         "HostAdd": hosts.collect::<Vec<_>>(),
+        "HostsFile": config.base_hosts.as_ref().map(BaseHosts::shown).unwrap_or_default(),
         "Networks": config.network.names(),
         "NetworkOptions": null,
         "pid_ns": config.mode_of(NamespaceKind::Pid),

@@ -91,8 +91,30 @@ fn a_described_device_comes_with_its_files_and_variables() {
     assert_eq!(content.stdout, fs::read(&own).expect("the library"));
     for option in ["--device=vendor.com/card=none", "--gpus=7"] {
         let refused = run(&[option], &["exit", "0"]).exits(125);
-        assert!(refused.stderr().contains("no file in /etc/cdi"), "{refused}");
+        assert!(refused.stderr().contains("no file in /etc/cdi, /var/run/cdi or "), "{refused}");
     }
+    // Other directories, by the option or the settings: they alone count, and of two the last.
+    let other = |value: &str| {
+        json!({ "kind": "vendor.com/card", "devices": [
+            { "name": "other", "containerEdits": { "env": [format!("CARDS={value}")] } }] })
+        .to_string()
+    };
+    for value in ["one", "two"] {
+        fs::create_dir(lab.work(value)).expect("a directory can be created");
+        fs::write(lab.work(value).join("x.json"), other(value)).expect("a file can be written");
+    }
+    let cards = |globals: &[&str], setting: &str, device: &str| {
+        let call = ["run", "--rm", "--network", "none", "--device", device, "payload", "/payload", "report"];
+        let call = lab.rc(globals.iter().copied()).args(call).env("XDG_CONFIG_HOME", &config);
+        call.env("RC_CONTAINER_CDI_SPEC_DIRS", setting).run()
+    };
+    let (device, both) = ("vendor.com/card=other", ["--cdi-spec-dir", "one", "--cdi-spec-dir=two"]);
+    assert_eq!(cards(&both, "", device).json()["env"]["CARDS"], "two");
+    assert_eq!(cards(&[], "two,one", device).json()["env"]["CARDS"], "one");
+    assert_eq!(cards(&["--cdi-spec-dir", "two"], "one", device).json()["env"]["CARDS"], "two");
+    let refused = cards(&both[..2], "", "vendor.com/card=all").exits(125);
+    let place = format!("no file in {} describes it", lab.work("one").display());
+    assert!(refused.stderr().contains(&place), "{refused}");
 }
 
 #[test]
@@ -179,7 +201,10 @@ fn a_step_of_a_build_has_the_devices_that_it_asks_for_and_the_caller_allows() {
     // Where it was mounted is in no layer, and no variable in the image.
     build::play(&lab, &["sh", "-c", "test ! -e /usr && echo ${CARDS-none}"]).prints("none\n");
     let missing = make("--device=vendor.com/card=none,required", &["--allow", "device"]).exits(125).stderr();
-    assert!(missing.contains("Dockerfile:2:5") && missing.contains("describes `vendor.com/card=none`"), "{missing}");
+    assert!(
+        missing.contains("Dockerfile:2:5") && missing.contains("`vendor.com/card=none`: no file in /etc/cdi"),
+        "{missing}"
+    );
     make("--device=vendor.com/card=none", &[]).exits(0).stdout();
     build::play(&lab, &["cat", "/out"]).prints("none\n");
 }

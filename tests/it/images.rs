@@ -47,6 +47,27 @@ fn a_name_with_a_tag_lists_that_tag_and_an_id_its_image() {
 }
 
 #[test]
+fn an_image_knows_the_names_that_it_has_had() {
+    let lab = Lab::new();
+    load(&lab, &Image::new().config(json!({ "Cmd": ["one"] })), "docker.io/library/one:1");
+    lab.rc(["tag", "one:1", "one:2"]).run().succeeds();
+    load(&lab, &Image::new().config(json!({ "Cmd": ["two"] })), "docker.io/library/one:1");
+    lab.rc(["untag", "one:2"]).run().succeeds();
+    let listed = |words: &[&str]| lab.rc(["images", "--sort", "tag"]).args(words).run().text();
+    let (one, both) = ("docker.io/library/one:1", "docker.io/library/one:2, docker.io/library/one:1");
+    assert_eq!(listed(&["--format", "{{.Tag}}: {{.History}}"]), format!("1: {one}\n<none>: {both}"));
+    let table = listed(&["--history"]);
+    let ends: Vec<&str> = table.lines().filter_map(|line| Some(line.rsplit_once("  ")?.1)).collect();
+    assert_eq!(ends, ["HISTORY", one, both], "{table}");
+    let listed = lab.rc(["images", "--format", "json", "-f", "dangling=true"]).run().json();
+    assert_eq!(listed[0]["History"], json!(["docker.io/library/one:2", one]));
+    let id = listed[0]["Id"].as_str().expect("an ID");
+    let object = lab.rc(["inspect", id]).run().json();
+    assert_eq!(object[0]["NamesHistory"], json!(["docker.io/library/one:2", one]));
+    lab.rc(["rmi", id]).run().exits(0).stdout();
+}
+
+#[test]
 fn an_image_in_two_forms_is_one_until_its_last_name_is_removed() {
     let lab = Lab::new();
     let layer = Layer::new().file("a", 0o644, b"1").bytes();

@@ -61,6 +61,7 @@ mod helpers;
 mod history;
 mod host_paths;
 mod hostile_config;
+mod hosts_file;
 mod image_formats;
 mod images;
 mod images_real;

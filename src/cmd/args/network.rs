@@ -20,6 +20,9 @@ pub(crate) struct NetworkArgs {
     /// Set the hostname (default of a pod: its name)
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
+    /// The file that /etc/hosts begins with: a path of the host, image for the image's, or none
+    #[arg(long, value_name = "PATH")]
+    hosts_file: Option<String>,
     /// Set a static IPv4 address
     #[arg(long, value_name = "IP")]
     ip: Option<String>,
@@ -51,6 +54,7 @@ impl NetworkArgs {
     /// Fills in the network's part of the request. Fails if a port is not in the grammar of `--publish`.
     pub(crate) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.add_hosts = self.add_host;
+        request.hosts_file = self.hosts_file;
         request.no_hosts = self.no_hosts;
         request.no_hostname = self.no_hostname;
         request.dns = self.dns;

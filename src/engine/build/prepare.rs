@@ -74,17 +74,16 @@ impl Maker<'_> {
     /// `--allow`.
     fn devices(&self, asked: &[Device]) -> Result<Vec<String>, Failed> {
         let names = asked.iter().map(|device| device.name.clone()).collect();
-        let described = cdi::look_up(&names, &self.scene.caller.environment);
+        let described = cdi::look_up(&names, &self.scene.context.settings, self.scene.caller);
         let mut found = Vec::new();
         for device in asked {
             let name = &device.name;
             let refused = |reason: String| Report::new(ReportKind::Invalid, format!("`--device`: {reason}"));
             let is_allowed = |allowed: &String| allowed == "device" || *allowed == format!("device={name}");
-            if !described.get(name).is_some_and(Option::is_some) {
+            if let Some(Err(reason)) = described.get(name) {
                 if device.is_required {
-                    let reason = format!("no file in /etc/cdi, /var/run/cdi or ~/.config/cdi describes `{name}`");
                     let hint = "such a file is JSON, and its devices are named VENDOR/CLASS=NAME";
-                    return Err(at(device.span)(refused(reason).with_hint(hint)));
+                    return Err(at(device.span)(refused(format!("`{name}`: {reason}")).with_hint(hint)));
                 }
             } else if self.request.allowed.iter().any(is_allowed) {
                 found.push(name.clone());

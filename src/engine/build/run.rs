@@ -14,9 +14,9 @@ use crate::build::dockerfile::steps::Script;
 use crate::container::{self, Attach, FrontEnd, Origin, Secrets, SessionEvent, Started, Step, Trees};
 use crate::engine::facts;
 use crate::monitor::ContainerDir;
-use crate::plan::{self, ImageDefaults, ImageSource, LogRequest, MountKind, Request, Seccomp};
+use crate::plan::{self, Defaults, ImageDefaults, ImageSource, LogRequest, MountKind, Request, Seccomp};
 use crate::runtime::seccomp;
-use crate::types::{IdMaps, Network, Report, ReportKind, Signal};
+use crate::types::{IdMaps, Layers, Network, Report, ReportKind, Signal};
 
 /// A command of a build.
 #[derive(Default)]
@@ -144,9 +144,11 @@ fn step(
     // Everything is in the request; the base's volumes and labels are no matter of a step.
     let image = ImageDefaults { source: image.clone(), ..ImageDefaults::none() };
     let identity = container::new_identity(&scene.environment.store, None)?;
-    let defaults = facts::defaults(&scene.context.settings);
+    // The settings' base of /etc/hosts is for containers: a step is the same on every host.
+    let defaults = Defaults { hosts_file: String::new(), ..facts::defaults(&scene.context.settings) };
     let needs = plan::needs(&request, &image, &defaults, &[]);
-    let mut found = facts::look_up(&scene.environment.store, &needs, scene.caller, &identity.id)?;
+    let (store, settings, caller) = (&scene.environment.store, &scene.context.settings, scene.caller);
+    let mut found = facts::look_up(&facts::Place { store, settings, caller }, &needs, &identity.id)?;
     for name in mounted.trees.keys() {
         found.images.insert(name.clone(), ImageSource { reference: name.clone(), ..ImageSource::default() });
     }
@@ -163,7 +165,7 @@ fn step(
     if let Seccomp::Profile { rules, .. } = &config.seccomp {
         seccomp::compile(rules)?;
     }
-    let files = container::files(&config)?;
+    let files = container::files(&config, &Layers::default())?;
     Ok(Step { config, directory: ContainerDir::new(directory), files, upper: None, secrets: Secrets::default() })
 }
 

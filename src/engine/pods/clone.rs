@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::super::context::{Caller, Context};
+use super::super::image::layers_of;
 use super::super::observer::Observer;
 use super::super::{facts, happened};
 use super::create::{make, prepare, take_back};
 use super::remove::remove_with_members;
 use super::start::start;
 use crate::container::{self, Container, Creation, Environment, Removal};
-use crate::plan::{self, ContainerConfig, Facts, Found, Identity, MemberClone, MountKind, PodRequest};
+use crate::plan::{self, BaseHosts, ContainerConfig, Facts, Found, Identity, MemberClone, MountKind, PodRequest};
 use crate::pod::{self, Pod};
 use crate::storage::Store;
-use crate::types::{ContainerId, Name, Report};
+use crate::types::{ContainerId, Layers, Name, Report};
 
 /// A copy of a pod to make.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ fn copy(
     let old = &original.sandbox.config;
     let mut volumes = volumes(&creation.config.id, old, &BTreeMap::new())?;
     creation.config = plan::pod_clone(old, creation.config.clone(), request, &facts, &volumes)?;
-    creation.files = container::files(&creation.config)?;
+    creation.files = container::files(&creation.config, &Layers::default())?;
     let pod = creation.config.clone();
     let mut members = Vec::new();
     let mut ids: BTreeMap<_, _> = [(old.id.clone(), pod.id.clone())].into();
@@ -86,22 +87,25 @@ fn copy(
     drop(creation);
     let of = MemberClone { old_pod: old, pod: &pod, ids: &ids, volumes: &volumes, request };
     let copied =
-        members.into_iter().try_for_each(|(member, identity)| copy_member(store, member, identity, &of, &facts));
+        members.into_iter().try_for_each(|(member, identity)| copy_member(environment, member, identity, &of, &facts));
     copied.map_err(|report| take_back(context, store, &id, report))?;
     Ok(id)
 }
 
 fn copy_member(
-    store: &Store,
+    environment: &Environment,
     member: &Container,
     identity: Identity,
     of: &MemberClone<'_>,
     facts: &Facts,
 ) -> Result<(), Report> {
+    let store = &environment.store;
     // Until the record names the image.
     let lock = store.lock_shared()?;
     let config = plan::member_clone(&member.config, identity, of, facts)?;
-    let files = container::files(&config)?;
+    let has_image_s = config.base_hosts == Some(BaseHosts::Image);
+    let layers = if has_image_s { layers_of(environment, &config)? } else { Layers::default() };
+    let files = container::files(&config, &layers)?;
     let image_lock = RefCell::new(Some(lock));
     let creation = Creation { store: store.clone(), config, files, image_lock, id_lock: RefCell::new(None) };
     container::create(&creation)?;

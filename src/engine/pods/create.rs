@@ -10,7 +10,7 @@ use crate::container::{self, Creation, Environment, Removal};
 use crate::plan::{self, ContainerConfig, ImageDefaults, PodRequest, Request};
 use crate::pod;
 use crate::storage::Store;
-use crate::types::{ContainerId, Name, Report, ReportKind};
+use crate::types::{ContainerId, Layers, Name, Report, ReportKind};
 
 /// What makes a pod of the name that follows.
 const NEW: &str = "new:";
@@ -65,10 +65,11 @@ pub(super) fn prepare(
     let defaults = facts::defaults(&context.settings);
     let needs = plan::needs(asked, &ImageDefaults::none(), &defaults, &facts::environment(asked, caller));
     let id_lock = needs.taken_ids.then(|| store.lock_ids()).transpose()?;
-    let found = facts::look_up(store, &needs, caller, &identity.id)?;
+    let place = facts::Place { store, settings: &context.settings, caller };
+    let found = facts::look_up(&place, &needs, &identity.id)?;
     let facts = facts::facts(asked, caller, &environment.ids, defaults, found);
     let config = plan::pod(&request, &facts, identity)?;
-    let files = container::files(&config)?;
+    let files = container::files(&config, &Layers::default())?;
     let (image_lock, id_lock) = (RefCell::new(Some(lock)), RefCell::new(id_lock));
     Ok(Creation { store: store.clone(), config, files, image_lock, id_lock })
 }
@@ -139,6 +140,7 @@ fn divide(request: &Request, name: &str) -> (PodRequest, Request) {
         hostname: request.hostname.clone(),
         add_hosts: request.add_hosts.clone(),
         no_hosts: request.no_hosts,
+        hosts_file: request.hosts_file.clone(),
         dns: request.dns.clone(),
         dns_options: request.dns_options.clone(),
         dns_search: request.dns_search.clone(),
@@ -158,6 +160,7 @@ fn divide(request: &Request, name: &str) -> (PodRequest, Request) {
     let member = Request {
         hostname: None,
         add_hosts: Vec::new(),
+        hosts_file: None,
         dns: Vec::new(),
         dns_options: Vec::new(),
         dns_search: Vec::new(),

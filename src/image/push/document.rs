@@ -70,6 +70,7 @@ mod tests {
             id: digest(9),
             manifest: Descriptor::new(media_type, digest(8), 1),
             reference: None,
+            history: Vec::new(),
             names: Vec::new(),
             indexes: Vec::new(),
             config: Config::default(),

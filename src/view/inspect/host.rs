@@ -8,7 +8,7 @@ use super::limits::limits;
 use super::network::bindings;
 use super::{Place, object, propagation, shown};
 use crate::monitor::State;
-use crate::plan::{CgroupMode, ContainerConfig, Ipc, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
+use crate::plan::{BaseHosts, CgroupMode, ContainerConfig, Ipc, LogDriver, Mount, MountKind, Seccomp, SystemPaths};
 use crate::types::{Endpoint, IdRange, NamespaceKind, Network, capability};
 use crate::view::human;
 
@@ -40,6 +40,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
         "DnsOptions": config.dns_options,
         "DnsSearch": config.dns_search,
         "ExtraHosts": extra_hosts(config),
+        "HostsFile": config.base_hosts.as_ref().map(BaseHosts::shown).unwrap_or_default(),
         "GroupAdd": config.groups,
         "IpcMode": if config.ipc == Ipc::None { "none".to_owned() } else { config.mode_of(NamespaceKind::Ipc) },
         "Cgroup": "",

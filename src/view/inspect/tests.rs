@@ -179,6 +179,7 @@ fn every_field_is_filled_in_some_container_or_is_about_what_rc_does_not_have() {
     config.no_new_privileges = true;
     config.rlimits = vec![crate::plan::Rlimit { name: "RLIMIT_NOFILE".to_owned(), soft: 1, hard: 2 }];
     config.dns = vec!["1.1.1.1".parse().expect("an address")];
+    config.base_hosts = Some(crate::plan::BaseHosts::Image);
     config.dns_search = vec!["example".to_owned()];
     config.dns_options = vec!["ndots:1".to_owned()];
     config.log_tag = Some("tag".to_owned());
