@@ -27,6 +27,7 @@ pub(crate) mod image;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod init;
 pub(crate) mod inspect;
 mod inspection;
 pub(crate) mod kill;

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod attach;
+mod begin;
 mod client;
 mod control;
 mod create;
@@ -51,6 +52,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub(crate) use attach::attach;
+pub(crate) use begin::begin;
 pub(crate) use client::Asked;
 pub(crate) use control::{pause, signal, stop, unpause};
 pub(crate) use create::{Creation, create};

@@ -121,7 +121,7 @@ pub(crate) use search::{Found, search, search_tags};
 pub(crate) use secrets::{NewSecret, create_secret, remove_secrets, secret, secret_exists, secret_text, secrets};
 pub(crate) use select::{ListRequest, Selection, containers, facts, find, id_in, named, select};
 pub(crate) use size::sizes;
-pub(crate) use start::{restart, start, start_attached};
+pub(crate) use start::{init, restart, start, start_attached};
 pub(crate) use sweep::{sweep, sweep_soon};
 pub(crate) use trust::{Trusted, set_trust, stores, trust};
 pub(crate) use volumes::{

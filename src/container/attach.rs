@@ -22,6 +22,16 @@ pub(crate) fn attach(
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
         return Err(container.cannot("attach to"));
     }
+    attach_to(container, stdin, size, detach_keys)
+}
+
+/// [`attach`] in any state.
+pub(super) fn attach_to(
+    container: &Container,
+    stdin: bool,
+    size: Option<(u16, u16)>,
+    detach_keys: DetachKeys,
+) -> Result<Session, Error> {
     if container.config.log_driver.is_passthrough() {
         return Err(Error::PassedThrough(container.config.name.to_string()));
     }

@@ -70,8 +70,8 @@ impl<'a> Filesystem<'a> {
         const ACTION: &str = "access the files of";
         let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
         let how = match container.status {
-            Status::Running | Status::Paused | Status::Stopping | Status::Orphaned => {
-                let (entry, init) = processes::init(container, ACTION)?;
+            Status::Initialized | Status::Running | Status::Paused | Status::Stopping | Status::Orphaned => {
+                let (entry, init) = processes::first_process(container, ACTION)?;
                 How::Running(entry, init)
             }
             Status::Created | Status::Exited => {

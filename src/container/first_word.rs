@@ -11,13 +11,13 @@ use crate::sys::signal::Signals;
 /// How long the monitor may take to say whether a signal reached the program.
 const ANSWER_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// Waits until the program runs. A signal that arrives earlier ends this command: the monitor undoes the start when it
-/// is told of the signal, or when this command has closed the connection. If the program already runs then, the monitor
-/// passes the signal on.
+/// Waits until the program runs, or the container is initialized. A signal that arrives earlier ends this command: the
+/// monitor undoes the start when it is told of the signal, or when this command has closed the connection. If the
+/// program already runs then, the monitor passes the signal on.
 pub(super) fn await_start(socket: &OwnedFd, signals: Option<&mut Signals>) -> Result<(), Error> {
     let interrupted = signals.map_or(Ok(None), |signals| await_answer(socket, signals))?;
     match (protocol::receive::<Event>(socket).map_err(Error::step("hear from the monitor"))?, interrupted) {
-        (Some((Event::Started { .. }, _)), _) => Ok(()),
+        (Some((Event::Started { .. } | Event::Initialized, _)), _) => Ok(()),
         (_, Some(signal)) => Err(Error::Interrupted(signal)),
         (Some((Event::Failed(report), _)), None) => Err(Error::Told(report)),
         _ => Err(Error::MonitorDied),

@@ -65,9 +65,14 @@ impl Container {
         Ok(Self { directory, config, state, status, monitor })
     }
 
-    /// Whether its program runs, with or without a monitor.
+    /// Whether its program runs, with or without a monitor, or is about to.
     pub(crate) fn is_running(&self) -> bool {
         !matches!(self.status, Status::Created | Status::Exited | Status::Removing)
+    }
+
+    /// Whether `start` has something to do: it does not run, or its process 1 waits.
+    pub(crate) fn can_start(&self) -> bool {
+        !self.is_running() || self.status == Status::Initialized
     }
 
     /// Whether it runs before the other containers of its pod, and is no part of it when it has ended.
@@ -127,7 +132,7 @@ fn status(state: &mut State, is_watched: bool) -> Status {
         return state.status;
     }
     match state.status {
-        Status::Starting => Status::Created,
+        Status::Starting | Status::Initialized => Status::Created,
         Status::Running | Status::Stopping | Status::Paused => {
             if state.init.as_ref().is_some_and(ProcessId::is_alive) {
                 return Status::Orphaned;
@@ -168,6 +173,8 @@ mod tests {
             (Status::Created, None, false, Status::Created, None),
             (Status::Starting, None, true, Status::Starting, None),
             (Status::Starting, None, false, Status::Created, None),
+            (Status::Initialized, Some(me.clone()), true, Status::Initialized, None),
+            (Status::Initialized, Some(dead.clone()), false, Status::Created, None),
             (Status::Running, Some(me.clone()), true, Status::Running, None),
             (Status::Running, Some(me), false, Status::Orphaned, None),
             (Status::Running, Some(dead.clone()), false, Status::Exited, Some(137)),

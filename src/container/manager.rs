@@ -86,7 +86,7 @@ impl Manager {
 
     /// Whether this command is the main process of its unit: when it ends, the unit ends, and the manager kills the
     /// unit's other processes.
-    pub(super) fn is_of_unit(&self) -> bool {
+    pub(crate) fn is_of_unit(&self) -> bool {
         self.is_main
     }
 

@@ -23,6 +23,8 @@ pub(crate) fn change_networks(container: &Container, change: &NetworkChange) -> 
             let config = container.directory.config()?;
             Ok(container.directory.write_updated(&config.reconnected(change)?)?)
         }
-        Status::Starting | Status::Removing | Status::Orphaned => Err(container.cannot("change the networks of")),
+        Status::Starting | Status::Initialized | Status::Removing | Status::Orphaned => {
+            Err(container.cannot("change the networks of"))
+        }
     }
 }

@@ -53,9 +53,14 @@ pub(crate) struct Names {
 
 /// PID 1 of a container that runs. Fails if it does not.
 pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry, ProcessId), Error> {
+    if container.is_alive() { first_process(container, action) } else { Err(container.cannot(action)) }
+}
+
+/// PID 1 of a container that runs or is initialized. Fails if it does not live.
+pub(super) fn first_process(container: &Container, action: &'static str) -> Result<(Entry, ProcessId), Error> {
     let refused = || container.cannot(action);
-    let runs = matches!(container.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned);
-    let init = container.state.init.clone().filter(|_| runs).ok_or_else(refused)?;
+    let is_there = container.is_alive() || container.status == Status::Initialized;
+    let init = container.state.init.clone().filter(|_| is_there).ok_or_else(refused)?;
     let entry = Entry::open(init.pid).ok_or_else(refused)?;
     // Checked after the directory was opened: from here on the directory cannot become another process's.
     if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }

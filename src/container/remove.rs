@@ -33,7 +33,8 @@ pub(crate) struct Removing {
 /// Fails if it runs and `force` is not set.
 pub(crate) fn begin_removal(container: Container, removal: &Removal) -> Result<Removing, Error> {
     let is_running = container.is_running();
-    if is_running && !removal.force {
+    // No program of an initialized container runs yet.
+    if is_running && container.status != Status::Initialized && !removal.force {
         return Err(container.cannot("remove"));
     }
     let stopping = is_running.then(|| control::stop(&container, None, Some(removal.timeout.unwrap_or(0))));

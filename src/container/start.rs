@@ -54,6 +54,8 @@ pub(crate) enum Origin {
     New(Box<Creation>),
     /// An existing one.
     Existing(Box<Container>),
+    /// An existing one, which is prepared, and runs its program only when a later start says so.
+    ToInitialize(Box<Container>),
     /// A step of a build, which ends with the process that starts it.
     Step(Box<Step>),
 }
@@ -103,7 +105,9 @@ pub(crate) fn start(
 ) -> Result<Started, Error> {
     let existing = match &origin {
         Origin::New(creation) => Some((creation.directory(), creation.config.name.clone(), never_started().run)),
-        Origin::Existing(old) => Some((old.directory.clone(), old.config.name.clone(), old.state.run)),
+        Origin::Existing(old) | Origin::ToInitialize(old) => {
+            Some((old.directory.clone(), old.config.name.clone(), old.state.run))
+        }
         Origin::Step(_) => None,
     };
     let started = try_to_start(environment, origin, trees, front_end);
@@ -122,6 +126,7 @@ fn try_to_start(
 ) -> Result<Started, Error> {
     let store = environment.store.clone();
     let (is_new, is_tied) = (matches!(origin, Origin::New(_)), matches!(origin, Origin::Step(_)));
+    let waits = matches!(origin, Origin::ToInitialize(_));
     let mut origin = origin;
     let of_step = match &mut origin {
         Origin::Step(step) => Some(std::mem::take(&mut step.secrets)),
@@ -164,6 +169,7 @@ fn try_to_start(
         events: if is_tied || config.sandbox.is_some() { EventLog::default() } else { store.events() },
         network_events: store.events(),
         is_new,
+        waits,
         ready: environment.manager.told_when_healthy(&config).map(str::to_owned),
         is_tied,
         adopted_cgroup: adopt::cgroup(&directory, &config),
@@ -258,7 +264,7 @@ fn begin(
             Ok((creation.config.clone(), creation.directory(), first_run(), owner(creation)))
         }
         Origin::Step(step) => Ok((step.config.clone(), step.directory.clone(), first_run(), step)),
-        Origin::Existing(container) => {
+        Origin::Existing(container) | Origin::ToInitialize(container) => {
             let Container { config, directory, state, status, .. } = *container;
             if !matches!(status, Status::Created | Status::Exited) {
                 return Err(Error::State { action: "start", name: config.name.to_string(), status });

@@ -25,6 +25,6 @@ pub(crate) fn update(container: &Container, changes: &Changes) -> Result<(), Err
             let config = container.directory.config()?;
             Ok(container.directory.write_updated(&config.changed_by(changes)?)?)
         }
-        Status::Starting | Status::Removing | Status::Orphaned => Err(container.cannot("update")),
+        Status::Starting | Status::Initialized | Status::Removing | Status::Orphaned => Err(container.cannot("update")),
     }
 }

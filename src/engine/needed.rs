@@ -5,6 +5,7 @@ use super::context::Context;
 use super::happened;
 use super::image;
 use crate::container::{self, Attach, Container, Environment, FrontEnd, Manager, Origin, Started};
+use crate::monitor::Status;
 use crate::plan::ContainerConfig;
 use crate::types::{ContainerId, Name, Report, ReportKind};
 
@@ -46,7 +47,7 @@ fn start_until_it_runs(
     };
     loop {
         let needed = container::wait_for_start(find()?)?;
-        if needed.is_running() {
+        if !needed.can_start() {
             return Ok(());
         }
         let Some(depth) = depth.checked_sub(1) else {
@@ -62,7 +63,7 @@ fn start_until_it_runs(
                 return Ok(());
             }
             // Another command was faster.
-            Err(_) if find().is_ok_and(|now| now.is_running()) => {}
+            Err(_) if find().is_ok_and(|now| !now.can_start()) => {}
             Err(report) => return Err(report),
         }
     }
@@ -71,6 +72,14 @@ fn start_until_it_runs(
 /// Starts a container or a pod that exists, after those that it needs, unless it runs.
 pub(super) fn ensure_runs(context: &Context, name: &Name, id: &ContainerId) -> Result<(), Report> {
     start_until_it_runs(context, &Manager::default(), name, id, DEEPEST)
+}
+
+/// Prepares a container that exists, after those that it needs are started: its program waits for a start.
+pub(super) fn initialize(context: &Context, environment: &Environment, container: Container) -> Result<(), Report> {
+    start_needed(context, &environment.manager, &container.config)?;
+    let trees = image::trees_of(environment, &container.config, None)?;
+    container::start(environment, Origin::ToInitialize(Box::new(container)), trees, ALONE)?;
+    Ok(())
 }
 
 /// Starts a container that exists, after those that it needs.
@@ -84,8 +93,20 @@ pub(super) fn start_one(
     start_alone(environment, container, front_end)
 }
 
-/// Starts a container on its image's layers.
-fn start_alone(environment: &Environment, container: Container, front_end: FrontEnd<'_>) -> Result<Started, Report> {
+/// Starts a container on its image's layers, or has the program of one run that is initialized. What a unit hands over
+/// (descriptors, a socket for messages) reaches a program only with all the rest, so that one is prepared anew.
+fn start_alone(
+    environment: &Environment,
+    mut container: Container,
+    front_end: FrontEnd<'_>,
+) -> Result<Started, Report> {
+    if container.status == Status::Initialized {
+        if !environment.manager.is_of_unit() {
+            return Ok(container::begin(&container, &front_end)?);
+        }
+        container::stop(&container, None, None).finish(&container)?;
+        container = Container::read(container.directory)?;
+    }
     let trees = image::trees_of(environment, &container.config, None)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), trees, front_end)?)
 }

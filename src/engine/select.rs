@@ -122,9 +122,10 @@ pub(crate) fn select<'a>(
     Ok(found)
 }
 
-/// Whether a listing without `all` shows it. The program of an orphan still runs.
+/// Whether a listing without `all` shows it. The program of an orphan still runs, and that of an initialized container
+/// does not run yet.
 fn is_up(status: Status) -> bool {
-    !matches!(status, Status::Created | Status::Exited | Status::Removing)
+    !matches!(status, Status::Created | Status::Initialized | Status::Exited | Status::Removing)
 }
 
 /// What filters compare.

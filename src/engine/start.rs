@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::control::Stop;
 use super::happened;
-use super::needed::start_one;
+use super::needed::{initialize, start_one};
 use super::observer::Observer;
 use super::select::{Selection, each};
 use crate::container::{self, Container, FrontEnd, Manager, Started};
@@ -44,7 +44,7 @@ pub(crate) fn start(
     let begin = |container: Container| Ok(Some(container));
     each(context, &environment.store, selection, observer, begin, |container| {
         // A paused container is refused below.
-        if container.is_running() && (is_of_many || container.status != Status::Paused) {
+        if !container.can_start() && (is_of_many || container.status != Status::Paused) {
             // As with docker and podman, a running container counts as started.
             return Ok(!is_of_many);
         }
@@ -52,6 +52,21 @@ pub(crate) fn start(
         Ok(true)
     })?;
     Ok(last)
+}
+
+/// Prepares containers for their start, without running their programs. A selection of many means those for which that
+/// was not done, and that do not run.
+pub(crate) fn init(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
+    let environment = context.environment(Manager::default())?;
+    let is_of_many = selection.is_of_many();
+    let begin = |container: Container| Ok(Some(container));
+    each(context, &environment.store, selection, observer, begin, |container| {
+        if container.is_running() && is_of_many {
+            return Ok(false);
+        }
+        initialize(context, &environment, Container::read(container.directory)?)?;
+        Ok(true)
+    })
 }
 
 /// Stops running containers, all at the same time, and starts them and the others in the order asked for; with

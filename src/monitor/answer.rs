@@ -54,6 +54,7 @@ impl Parts {
                 }
                 return Some(answer);
             }
+            Ask::Begin => return self.begin(id),
             Ask::Exec(exec) => return self.exec(id, &exec, descriptors),
             // Too late for the program. A command that is told of the end handles the signal itself if there is no
             // answer.
@@ -88,6 +89,15 @@ impl Parts {
                 self.connections.set_waits(id, false);
             }
         }
+        None
+    }
+
+    /// The command on connection `id` starts the program, which waits; it is told when the program runs.
+    fn begin(&mut self, id: u64) -> Option<Event> {
+        if self.records.status() != Status::Initialized || self.connections.has_starter() {
+            return Some(refusal("the container is being started"));
+        }
+        self.connections.set_starter(id);
         None
     }
 

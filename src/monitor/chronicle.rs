@@ -22,6 +22,8 @@ pub(super) struct Chronicle {
     directory: ContainerDir,
     /// Its time, if the container is created by its start.
     created: Option<String>,
+    /// It is known that the container is initialized.
+    is_initialized: bool,
     /// A command is attached from the start on.
     is_attached: bool,
     /// The user has requested a stop.
@@ -36,6 +38,7 @@ impl Chronicle {
             container: container_event(&start.config, ""),
             directory: start.directory.clone(),
             created: start.is_new.then(|| start.config.created.clone()),
+            is_initialized: false,
             is_attached: false,
             is_stopped: false,
         }
@@ -57,6 +60,12 @@ impl Chronicle {
         Some(Event { time, ..self.container.then("create") })
     }
 
+    /// Everything is prepared, and the program waits.
+    pub(super) fn initialized(&mut self) {
+        self.is_initialized = true;
+        self.happens("init");
+    }
+
     /// The program runs.
     pub(super) fn started(&mut self) {
         if self.created.is_none() {
@@ -64,7 +73,10 @@ impl Chronicle {
         }
         self.is_stopped = false;
         let mut events: Vec<Event> = self.create_event().into_iter().collect();
-        events.extend([self.container.then("init"), self.container.then("start")]);
+        if !std::mem::take(&mut self.is_initialized) {
+            events.push(self.container.then("init"));
+        }
+        events.push(self.container.then("start"));
         if std::mem::take(&mut self.is_attached) {
             events.push(self.container.then("attach"));
         }

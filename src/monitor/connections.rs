@@ -77,6 +77,16 @@ impl Connections {
         Ok(id)
     }
 
+    /// The command on this connection starts the container.
+    pub(super) fn set_starter(&mut self, id: u64) {
+        self.starter = Some(id);
+    }
+
+    /// Whether a command is starting the container.
+    pub(super) fn has_starter(&self) -> bool {
+        self.starter.is_some()
+    }
+
     /// Whether this is the command that is starting the container, which does not know yet whether the program runs.
     pub(super) fn is_starter(&self, id: u64) -> bool {
         self.starter == Some(id)

@@ -14,9 +14,10 @@ use super::notify::Notifier;
 use super::pidfile::PidFiles;
 use super::pod;
 use super::program::Launched;
+use super::protocol::Event;
 use super::serve::Server;
 use super::start::{Error, Start, Stdio, step};
-use super::stdio::{Pipes, standard_descriptors};
+use super::stdio::{Pipes, let_go, standard_descriptors};
 use crate::net;
 use crate::plan::{self, ContainerConfig, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, RequestedLimits};
@@ -106,6 +107,7 @@ impl Launcher {
     /// The program runs for the first time: drops what restarts do not need, since volumes are filled only once.
     pub(super) fn first_run_begins(&mut self) {
         self.start.copy_up.clear();
+        self.start.waits = false;
         if self.start.config.restart == RestartPolicy::No {
             // Only the program has the descriptors that were handed to it.
             let handed = self.start.stdio.iter_mut().filter(|stdio| matches!(stdio, Stdio::Handed(_)));
@@ -168,6 +170,10 @@ impl Launcher {
     /// Launches the program and hands it to the server: with the storage driver that was chosen, or the first one that
     /// works.
     pub(super) fn bring_up(&mut self, server: &mut Server) -> Result<Up, Error> {
+        if self.start.waits {
+            // The command ends before init becomes the program, and nothing may keep its streams open.
+            let_go();
+        }
         // First: a pod that stops with its last member must know of this one.
         server.parts.pod.join()?;
         let home = || self.home.ready().and_then(UserNamespace::copy);
@@ -217,16 +223,17 @@ impl Launcher {
             .ready()
             .map_err(Error::from)
             .and_then(|home| server.parts.networks.plug(&self.start.config, init.process.pid, home));
-        let result = plugged.and_then(|()| self.converse(server, &init)).and_then(|(network, mounts)| {
-            let process = ProcessId::of(init.process.pid);
-            let restarts = server.parts.rule.restarts();
-            server.parts.networks.begin_run(process.as_ref());
-            let mut state = network.state();
-            state.endpoints.extend(server.parts.networks.states());
-            server.parts.records.begin_run(process, state, cgroup.as_ref(), restarts)?;
-            self.pid_files.write(init.process.pid)?;
-            Ok((network, mounts))
-        });
+        let result =
+            plugged.and_then(|()| self.converse(server, &init, cgroup.as_ref())).and_then(|(network, mounts)| {
+                let process = ProcessId::of(init.process.pid);
+                let restarts = server.parts.rule.restarts();
+                server.parts.networks.begin_run(process.as_ref());
+                let mut state = network.state();
+                state.endpoints.extend(server.parts.networks.states());
+                server.parts.records.begin_run(process, state, cgroup.as_ref(), restarts)?;
+                self.pid_files.write(init.process.pid)?;
+                Ok((network, mounts))
+            });
         match result {
             Ok((network, mounts)) => {
                 server.parts.begin_run(Launched { init: init.process, cgroup, network, mounts, notifier }, pipes);
@@ -306,7 +313,7 @@ impl Launcher {
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
             own_stdio: start.stdio.each_ref().map(|stdio| matches!(stdio, Stdio::Relay)),
             descriptors: &start.descriptors,
-            wait_for_network: config.network.forwards_ports(),
+            wait_for_network: config.network.forwards_ports() || start.waits,
             keeps_mounts,
             copy_up: start.copy_up.clone(),
             secrets: &start.secrets,
@@ -358,7 +365,12 @@ impl Launcher {
     }
 
     /// Exchanges messages with init until the program runs; the network comes up meanwhile.
-    fn converse(&self, server: &mut Server, init: &StartingProcess) -> Result<(net::Running, Option<OwnedFd>), Error> {
+    fn converse(
+        &self,
+        server: &mut Server,
+        init: &StartingProcess,
+        cgroup: Option<&Group>,
+    ) -> Result<(net::Running, Option<OwnedFd>), Error> {
         let deadline = Instant::now() + NETWORK_DEADLINE;
         let publishing = (&self.doors, server.parts.networks.spot(&self.start.config)?);
         let mut starting = Some(net::start(self.driver, &self.start.network, publishing, init.process.pid)?);
@@ -372,6 +384,9 @@ impl Launcher {
                 Progress::NetworkWanted => {
                     running = starting.take().map(|network| network_up(server, network, deadline)).transpose()?;
                     networks_up(server, deadline)?;
+                    if let Some(network) = running.as_ref().filter(|_| self.start.waits) {
+                        self.wait_for_starter(server, init, network, cgroup)?;
+                    }
                     init.conversation.network_is_up()?;
                 }
                 Progress::Failed(failure) => return Err(runtime::Error::Failed(failure).into()),
@@ -385,6 +400,24 @@ impl Launcher {
             (None, None) => return Err(runtime::Error::Died("init").into()),
         };
         Ok((running, mounts))
+    }
+}
+
+impl Launcher {
+    /// Tells the command that everything is prepared, and waits for one that has the program run.
+    fn wait_for_starter(
+        &self,
+        server: &mut Server,
+        init: &StartingProcess,
+        network: &net::Running,
+        cgroup: Option<&Group>,
+    ) -> Result<(), Error> {
+        let mut state = network.state();
+        state.endpoints.extend(server.parts.networks.states());
+        server.parts.records.initialized(ProcessId::of(init.process.pid), state, cgroup)?;
+        server.parts.chronicle.initialized();
+        server.parts.tell_starter(&Event::Initialized);
+        server.wait_for_starter(init.process.pidfd.as_fd())
     }
 }
 

@@ -28,12 +28,13 @@ use super::protocol::{self, Event};
 use super::record::{ExitRecord, now};
 use super::serve::Server;
 use super::start::{Error, Owner, Start, Starter, step};
+use super::stdio::let_go;
 use crate::net;
 use crate::runtime::cgroup::Group;
 use crate::sys::lock::ProcessLock;
 use crate::sys::process::{self, Ended};
 use crate::sys::signal::Signals;
-use crate::sys::{idle, prctl, socket};
+use crate::sys::{prctl, socket};
 use crate::types::{Name, Report};
 use crate::userns::Home;
 
@@ -239,15 +240,4 @@ fn listen(directory: &ContainerDir) -> Result<OwnedFd, Error> {
     let dir = rustix::fs::open(directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| step("open the container's directory")(e.into()))?;
     socket::listen_anew(dir.as_fd(), "ctl").map_err(step("listen on the control socket"))
-}
-
-/// Detaches the monitor from the command's terminal, directory and memory.
-fn let_go() {
-    if let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
-        for number in 0..3 {
-            drop(process::place(null.as_fd(), number));
-        }
-    }
-    rustix::process::chdir(c"/").ok();
-    idle::trim_heap();
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
+//! begin                                                  → started, if the container is initialized
 //! stop, signal, pause, unpause, update, network          → done
 //! renamed                                                → done
 //! check                                                  → checked
@@ -48,6 +49,8 @@ pub(crate) enum Ask {
         /// The terminal's rows and columns.
         size: Option<(u16, u16)>,
     },
+    /// Has the program of an initialized container run. It may come after `attach`.
+    Begin,
     /// Runs another program in the container.
     Exec(Box<Exec>),
     /// Sends a signal to the program.
@@ -121,6 +124,8 @@ pub(crate) enum Event {
         /// Its PID on the host.
         pid: i32,
     },
+    /// The container is prepared, and its program waits for [`Ask::Begin`].
+    Initialized,
     /// The client is attached to the streams.
     Attached,
     /// The controlling side of the program's terminal comes with this.

@@ -15,6 +15,8 @@ pub(crate) enum Status {
     Created,
     /// The monitor is starting it.
     Starting,
+    /// It is prepared, and its process 1 waits until `start` has it become the program (`rc init`).
+    Initialized,
     /// The program runs.
     Running,
     /// Frozen.
@@ -36,7 +38,8 @@ impl Status {
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "created" | "configured" => Self::Created,
-            "initialized" | "starting" => Self::Starting,
+            "starting" => Self::Starting,
+            "initialized" => Self::Initialized,
             "running" => Self::Running,
             "paused" => Self::Paused,
             "restarting" => Self::Restarting,
@@ -50,13 +53,14 @@ impl Status {
 
     /// The words, for sentences.
     pub(crate) const WORDS: &'static str =
-        "created, starting, running, paused, restarting, stopping, exited, removing, orphaned";
+        "created, starting, initialized, running, paused, restarting, stopping, exited, removing, orphaned";
 
     /// The word, as `ps` and `inspect` show it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Starting => "starting",
+            Self::Initialized => "initialized",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stopping => "stopping",

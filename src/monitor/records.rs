@@ -66,6 +66,20 @@ impl Records {
         Ok(())
     }
 
+    /// Records that everything is prepared, and the program waits.
+    pub(super) fn initialized(
+        &mut self,
+        init: Option<ProcessId>,
+        network: NetworkState,
+        cgroup: Option<&Group>,
+    ) -> Result<(), Error> {
+        let cgroup = cgroup.map(|cgroup| cgroup.path().to_owned());
+        let state = State { status: Status::Initialized, init, network, cgroup, ..self.state.clone() };
+        self.directory.write_state(&state)?;
+        self.state = state;
+        Ok(())
+    }
+
     /// Records so many restarts, the last of which has failed: otherwise [`Self::begin_run`] does.
     pub(super) fn count_restarts(&mut self, restarts: u32) {
         self.state.restart_count = restarts;

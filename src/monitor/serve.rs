@@ -87,6 +87,20 @@ impl Server {
         waited
     }
 
+    /// Serves until a command has the program run, or `init` has ended. Fails as [`wait_for`](Self::wait_for).
+    pub(super) fn wait_for_starter(&mut self, init: BorrowedFd<'_>) -> Result<(), Error> {
+        while !self.parts.connections.has_starter() {
+            let has_ended = self.turn(&[init]).map_err(step("wait for events"))?;
+            if self.parts.program.asked_by().is_some() {
+                return Err(Error::Cancelled);
+            }
+            if has_ended {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Sleeps until something happens, and acts on it. If one of `awaited` is readable, it only returns `true`.
     fn turn(&mut self, awaited: &[BorrowedFd<'_>]) -> io::Result<bool> {
         let Parts { timers, relay, .. } = &mut self.parts;

@@ -73,6 +73,8 @@ pub(crate) struct Start {
     pub(crate) network_events: EventLog,
     /// The container is created by this start.
     pub(crate) is_new: bool,
+    /// Everything is prepared, and then the program waits for a command that has it run (`rc init`).
+    pub(crate) waits: bool,
     /// The program's secrets, as files.
     pub(crate) secrets: Vec<SecretFile>,
     /// Its secrets, as lines of the environment, for it and for what `exec` runs.

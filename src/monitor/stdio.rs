@@ -1,13 +1,14 @@
 //! The program's standard descriptors, and the monitor's ends of its pipes.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
 use super::relay::Relay;
 use super::start::{Error, Start, Stdio, step};
 use super::stream::Stream;
+use crate::sys::{idle, process};
 
 /// The monitor's ends of the program's pipes.
 #[derive(Debug, Default)]
@@ -71,4 +72,15 @@ pub(super) fn standard_descriptors(start: &Start) -> Result<([OwnedFd; 3], Pipes
     let theirs: [OwnedFd; 3] =
         theirs.try_into().map_err(|_| step("make pipes")(io::Error::from_raw_os_error(libc::EINVAL)))?;
     Ok((theirs, pipes))
+}
+
+/// Detaches the monitor from the command's terminal, directory and memory.
+pub(super) fn let_go() {
+    if let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        for number in 0..3 {
+            drop(process::place(null.as_fd(), number));
+        }
+    }
+    rustix::process::chdir(c"/").ok();
+    idle::trim_heap();
 }

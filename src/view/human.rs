@@ -119,6 +119,7 @@ pub(crate) fn status(state: &State, status: Status, now: Timestamp) -> String {
     match status {
         Status::Created => "Created".to_owned(),
         Status::Starting => "Starting".to_owned(),
+        Status::Initialized => "Initialized".to_owned(),
         Status::Running => up() + &health(),
         Status::Paused => format!("{} (Paused)", up()),
         Status::Orphaned => format!("{} (orphaned)", up()),

@@ -92,6 +92,11 @@ fn is_alive(status: Status) -> bool {
     matches!(status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
 }
 
+/// Whether it has a process and its networks: an initialized container has them, too.
+fn is_up(status: Status) -> bool {
+    is_alive(status) || status == Status::Initialized
+}
+
 fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
     let exit = state.exit.as_ref().filter(|_| matches!(status, Status::Exited | Status::Restarting));
     let no_record = if status == Status::Exited { 255 } else { 0 };
@@ -106,7 +111,7 @@ fn process(config: &ContainerConfig, state: &State, status: Status) -> Value {
         "Restarting": status == Status::Restarting,
         "OOMKilled": exit.is_some_and(|exit| exit.oom_killed),
         "Dead": false,
-        "Pid": state.init.as_ref().filter(|_| is_alive(status)).map_or(0, |init| init.pid),
+        "Pid": state.init.as_ref().filter(|_| is_up(status)).map_or(0, |init| init.pid),
         "ExitCode": exit.map_or(no_record, |exit| exit.code),
         "Error": error,
         "StartedAt": state.started_at.as_deref().unwrap_or(NEVER),

@@ -65,6 +65,7 @@ mod hosts_file;
 mod image_formats;
 mod images;
 mod images_real;
+mod init;
 mod install;
 mod kill_storm;
 mod layers;

@@ -36,7 +36,7 @@ pub(super) fn start_members(context: &Context, pod: &Pod, observer: &mut dyn Obs
         ensure_runs(context, &pod.sandbox.config.name, pod.id())?;
     }
     let mut failed: Option<Report> = None;
-    for member in pod.members.iter().filter(|member| !member.is_running() && !member.is_init()) {
+    for member in pod.members.iter().filter(|member| member.can_start() && !member.is_init()) {
         if let Err(report) = start_member(context, member)
             && let Some(earlier) = failed.replace(report)
         {
@@ -67,7 +67,7 @@ fn of_member(member: &Container, report: Report) -> Report {
 /// Runs an init container to its end, after what it needs. Fails unless its exit code is 0. One that runs `once` is
 /// removed.
 fn initialize(context: &Context, member: &Container) -> Result<(), Report> {
-    if !member.is_running() {
+    if member.can_start() {
         start_member(context, member)?;
     }
     let started = Container::read(member.directory.clone())?;

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::{is_alive, object};
+use super::{is_up, object};
 use crate::monitor::{State, Status};
 use crate::plan::ContainerConfig;
 use crate::types::{EndpointState, PortMapping};
 use crate::view::host_ip;
 
 pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
-    let given: &[EndpointState] = if is_alive(status) { &state.network.endpoints } else { &[] };
+    let given: &[EndpointState] = if is_up(status) { &state.network.endpoints } else { &[] };
     let nothing = EndpointState::default();
     let published: Vec<PortMapping> = given.iter().flat_map(|endpoint| &endpoint.ports).cloned().collect();
     let mut all = bindings(if published.is_empty() { &config.ports } else { &published });
