@@ -4,6 +4,7 @@
 pub(crate) mod args;
 mod ask;
 pub(crate) mod attach;
+pub(crate) mod auto_update;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod buildx;

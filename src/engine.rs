@@ -6,6 +6,7 @@
 //! descriptors, the working directory or the time zone of this process: a front end passes them as values ([`Caller`]).
 
 mod archive;
+mod auto_update;
 mod build;
 mod builders;
 mod cache;
@@ -67,6 +68,7 @@ mod why;
 pub(crate) use archive::{
     Import, Imported, SaveImages, check_images, import, load, load_location, save, save_to_directory,
 };
+pub(crate) use auto_update::{AutoUpdate, auto_update};
 pub(crate) use build::{
     BuildEvent, BuildRequest, BuildSecret, Changes as BuildChanges, Debugger as BuildDebugger, Export as BuildExport,
     Failed as BuildFailed, InheritedLabels, Made, Outcome, Squash as BuildSquash, StepTitle, Stream,

@@ -88,6 +88,7 @@ pub(crate) use health::{Check, HealthRequest, Healthcheck, OnFailure};
 pub(crate) use host::{HostAccount, HostIds};
 pub(crate) use hosts_file::BaseHosts;
 pub(crate) use image_defaults::ImageDefaults;
+pub(crate) use labels::UNIT_LABEL;
 pub(crate) use limits::LimitChanges;
 pub(crate) use local_volume::LocalVolume;
 pub(crate) use needs::{Needs, needs};

@@ -7,6 +7,8 @@
 //! end    the last process exits, and the manager removes the scope without being asked
 //! ```
 //!
+//! The manager is also asked about units, and to restart them (`rc auto-update`).
+//!
 //! The manager's own socket (`$XDG_RUNTIME_DIR/systemd/private`, the one that `systemctl --user` uses) saves the bus
 //! daemon and two round trips, and exists even if no bus daemon is installed. The start does other work between
 //! [`Pending::ask`] and [`Pending::wait`], and both have a deadline: a manager that hangs must not make `rc run` hang.
@@ -31,6 +33,9 @@ use message::{Body, Kind, Message};
 use crate::types::{Report, ReportKind};
 /// How long the manager may take. A scope takes it some 5 ms, and a hundred containers may start at once.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a unit may take to stop and to start. The manager itself bounds each, by the unit's own timeouts.
+const RESTART_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// Why there is no scope.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +184,32 @@ pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result
     connection.answer(&format!("change the weights of `{unit}`")).map(drop)
 }
 
+/// Restarts a unit of the manager at `socket`, and returns when it has started again.
+///
+/// Fails if it does not start: its job has another result than `done`.
+pub(crate) fn restart(socket: &Path, unit: &str) -> Result<(), Error> {
+    let mut connection = Connection::open(socket, Instant::now() + RESTART_DEADLINE)?;
+    let mut body = Body::default();
+    body.string(unit);
+    body.string("replace");
+    let manager = "org.freedesktop.systemd1.Manager";
+    connection.send(&message::call(message::MANAGER, manager, "RestartUnit", "ss", &body))?;
+    let what = format!("restart `{unit}`");
+    let job = connection.answer(&what)?.body().string();
+    let job = job.ok_or_else(|| Error::Garbled { socket: socket.to_owned() })?;
+    loop {
+        match job_removed(&connection.receive()?) {
+            Some(removed) if removed.job != job => {}
+            Some(removed) if removed.result == "done" => return Ok(()),
+            Some(removed) => {
+                let reason = format!("its job ended with `{}`", removed.result);
+                return Err(Error::Refused { what, reason });
+            }
+            None => {}
+        }
+    }
+}
+
 /// A scope that rc has asked for.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -258,7 +289,7 @@ impl Pending {
             return Err(Error::Refused { what: what(), reason });
         }
         match job_removed(message) {
-            Some((unit, result)) if unit == self.unit => match result.as_str() {
+            Some(Removed { unit, result, .. }) if unit == self.unit => match result.as_str() {
                 "done" => Ok(true),
                 _ => Err(Error::Refused { what: what(), reason: format!("its job ended with `{result}`") }),
             },
@@ -267,15 +298,21 @@ impl Pending {
     }
 }
 
-/// The unit and the result in the signal `JobRemoved`: number, job, unit, result.
-fn job_removed(message: &Message) -> Option<(String, String)> {
+/// A job that has ended.
+struct Removed {
+    job: String,
+    unit: String,
+    result: String,
+}
+
+/// The signal `JobRemoved`: number, job, unit, result.
+fn job_removed(message: &Message) -> Option<Removed> {
     if message.kind != Kind::Signal || message.member != "JobRemoved" {
         return None;
     }
     let mut body = message.body();
     body.number()?;
-    body.string()?;
-    Some((body.string()?, body.string()?))
+    Some(Removed { job: body.string()?, unit: body.string()?, result: body.string()? })
 }
 
 #[cfg(test)]

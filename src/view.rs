@@ -4,7 +4,7 @@
 //!
 //! | view | module |
 //! | --- | --- |
-//! | rows of listings, also for `--format` | `ps`, `image_row`, `history`, `search`, `stats`, [`Listed`] |
+//! | rows of listings, also for `--format` | `ps`, `image_row`, `history`, `search`, `stats`, …, [`Listed`] |
 //! | objects of `inspect`, `info`, `version` | `inspect`, `image`, `info`, `docker_info`, `version` |
 //! | columns of `top` | `top` |
 //! | which keys of an object are data, and which fields are optional | [`shape()`] |
@@ -14,6 +14,7 @@
 //! | what a registry has, for `imagetools` | [`remote_image`] |
 //! | sizes, ages, states and times as words, and times from words | [`human`], [`when`] |
 
+mod auto_update;
 mod build_step;
 mod cache;
 mod disk;
@@ -52,6 +53,7 @@ use jiff::Timestamp;
 use crate::plan::ContainerConfig;
 use crate::types::PortMapping;
 
+pub(crate) use auto_update::{AUTO_UPDATE_COLUMNS, AutoUpdateRow, Outcome};
 pub(crate) use build_step::{BUILD_STEP_COLUMNS, BuildStep};
 pub(crate) use cache::{CACHE_COLUMNS, CacheRow};
 pub(crate) use disk::{DISK_COLUMNS, DiskRow};

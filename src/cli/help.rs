@@ -25,7 +25,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Groups", &["container", "image", "volume", "network", "secret", "pod", "system", "generate", "setup"]),
-    ("System", &["info", "version", "doctor", "unshare", "completion"]),
+    ("System", &["info", "version", "doctor", "auto-update", "unshare", "completion"]),
 ];
 
 /// The words of `help [COMMAND...]` if `--help` is among them, which changes nothing; clap knows it as a command only.

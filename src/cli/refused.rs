@@ -25,7 +25,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--hooks-dir", "rc runs no programs of others at a start"),
     ("--host", "rc has no daemon that could be elsewhere"),
     ("--identity", "rc works on this host alone"),
-    ("--imagestore", "rc has one store: choose it with `--root`"),
+    ("--imagestore", "rc has one store, with the files of images beneath those of containers: choose it with `--root`"),
     ("--infra-command", "rc has no infra container: a pod needs no program"),
     ("--infra-image", "rc has no infra container: a pod needs no image"),
     ("--ingress", "rc works on this host alone"),
@@ -77,7 +77,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--tlsverify", "rc has no daemon"),
     ("--tmpdir", "use `--runroot`, or TMPDIR"),
     ("--trace", "rc has no such messages"),
-    ("--transient-store", "name a directory on a tmpfs with `--root`"),
+    ("--transient-store", "a reboot ends `--rm` containers anyway; for all of a store: `--root` on a tmpfs"),
     ("--tree", "rc has one platform of an image; `rc image tree IMAGE` shows its layers"),
     ("--unsetannotation", "rc takes no annotations of base images over"),
     ("--url", "rc works on this host alone"),
@@ -97,7 +97,6 @@ pub(super) fn reason(option: &str) -> Option<&'static str> {
 
 /// Commands of docker's and podman's that rc does not have, and will not. The first words decide.
 const COMMANDS: &[(&str, &str)] = &[
-    ("auto-update", "pull the image, and restart the unit: `rc pull IMAGE && systemctl --user restart UNIT`"),
     ("buildx bake", "build each target: `rc build`"),
     ("buildx debug", "`rc build --on-error=shell` opens a shell in a step that fails"),
     ("buildx dial-stdio", "rc has no daemon"),

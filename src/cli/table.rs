@@ -59,6 +59,7 @@ macro_rules! entry {
 /// All commands.
 pub(super) const COMMANDS: &[Entry] = &[
     entry!(attach by value),
+    entry!("auto-update" auto_update, by value),
     entry!(build by value),
     entry!(commit by value),
     entry!("__complete" complete, with the definition),

@@ -176,6 +176,17 @@ pub(crate) fn remote_document(context: &Context, name: &str, how: &Add) -> Resul
     Ok(remote(context, name, how, |client, place| registry::block_on(client.manifest(place)))?.bytes)
 }
 
+/// The digest of the manifest for this host that a registry has under a name.
+pub(super) fn digest_at_registry(context: &Context, name: &str, connection: Connection) -> Result<Digest, Report> {
+    let how = Add { connection, ..Add::default() };
+    let found = remote(context, name, &how, |client, place| registry::block_on(client.manifest(place)))?;
+    let refuse = |fault: Fault| unreadable(name, &fault.to_string());
+    match Kind::parse(&found.bytes, &found.media_type).map_err(refuse)? {
+        Kind::Manifest(_) => Ok(found.digest),
+        Kind::Index(index) => Ok(index.choose(&Platform::host()).map_err(refuse)?.digest.clone()),
+    }
+}
+
 /// Pushes a list, and with `all` the images in it that the store has; the others must be in the registry.
 ///
 /// Starts threads: the process must not fork any more.

@@ -2,12 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, ImageDefaults, Request};
+use super::{Error, Facts, ImageDefaults, Request};
 use crate::types::Invalid;
 
-/// Labels by name; requested ones override the image's.
-pub(super) fn labels(request: &Request, image: &ImageDefaults) -> Result<BTreeMap<String, String>, Error> {
+/// The variable with the unit that the caller runs in, and the label of its containers, for `rc auto-update`. Source:
+/// podman-auto-update(1).
+pub(crate) const UNIT_LABEL: &str = "PODMAN_SYSTEMD_UNIT";
+
+/// Labels by name; requested ones override that of the unit, and the image's.
+pub(super) fn labels(
+    request: &Request,
+    image: &ImageDefaults,
+    facts: &Facts,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut labels = image.labels.clone();
+    let of_unit = facts.environment.iter().find(|(name, _)| name == UNIT_LABEL);
+    labels.extend(of_unit.cloned());
     for file in &request.label_files {
         for (number, line) in file.text.lines().enumerate() {
             let line = line.trim();
@@ -37,7 +47,7 @@ fn split(label: &str) -> Result<(String, String), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::super::TextFile;
-    use super::super::tests::image;
+    use super::super::tests::{facts, image};
     use super::*;
 
     #[test]
@@ -51,9 +61,14 @@ mod tests {
             label_files: vec![TextFile { path: "f".into(), text: "# no\nb=file\ne=file\n".into() }],
             ..Request::default()
         };
+        let mut facts = facts();
         let expected = [("a", "image"), ("b", "asked"), ("c", ""), ("d", "x=y"), ("e", "file")];
-        assert_eq!(labels(&request, &image).unwrap(), expected.map(|(n, v)| (n.into(), v.into())).into());
+        let mut expected: BTreeMap<String, String> = expected.map(|(n, v)| (n.into(), v.into())).into();
+        assert_eq!(labels(&request, &image, &facts).unwrap(), expected);
+        facts.environment = [("HOME", "/h"), (UNIT_LABEL, "web.service")].map(|(n, v)| (n.into(), v.into())).into();
+        expected.insert(UNIT_LABEL.into(), "web.service".into());
+        assert_eq!(labels(&request, &image, &facts).unwrap(), expected);
         let request = Request { labels: vec!["=x".into()], ..Request::default() };
-        assert!(labels(&request, &image).is_err());
+        assert!(labels(&request, &image, &facts).is_err());
     }
 }

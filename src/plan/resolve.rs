@@ -60,7 +60,7 @@ fn resolve_beside(
         working_dir,
         user,
         groups: user::groups(&request.groups).map_err(Error::option("--group-add"))?,
-        labels: labels::labels(request, image)?,
+        labels: labels::labels(request, image, facts)?,
         mounts,
         capabilities,
         rlimits: rlimits::rlimits(&request.ulimits)?,

@@ -297,9 +297,13 @@ pub(super) mod manager {
     }
 
     pub(in crate::systemd) fn job_removed(unit: &str, result: &str) -> Vec<u8> {
+        removed(21, unit, result)
+    }
+
+    pub(in crate::systemd) fn removed(job: u32, unit: &str, result: &str) -> Vec<u8> {
         let mut body = Body::default();
-        body.number(21);
-        body.string("/org/freedesktop/systemd1/job/21");
+        body.number(job);
+        body.string(&format!("/org/freedesktop/systemd1/job/{job}"));
         body.string(unit);
         body.string(result);
         build(Kind::Signal, &body, |fields| {

@@ -102,6 +102,28 @@ fn a_scope_is_there_when_its_job_is_done() {
     assert_eq!((body.string().as_deref(), body.string().as_deref()), (Some("rc-a.scope"), Some("fail")));
 }
 
+#[test]
+fn a_unit_has_restarted_when_its_own_job_is_done() {
+    // An older job of the unit is cancelled by this one.
+    let cancelled = || manager::removed(20, "web.service", "canceled");
+    for (result, expected) in [("done", None), ("failed", Some("its job ended with `failed`"))] {
+        let words = vec![welcome(), cancelled(), job(), cancelled(), manager::removed(21, "web.service", result)];
+        let manager = Manager::that_says(words);
+        let restarted = restart(&manager.socket(), "web.service").map_err(|error| error.to_string());
+        let expected = expected.map(|reason| format!("the service manager refuses to restart `web.service`: {reason}"));
+        assert_eq!(restarted.err(), expected);
+        let call = Message::parse(&manager.heard()).expect("a call");
+        assert_eq!(call.member, "RestartUnit");
+        let mut body = call.body();
+        assert_eq!((body.string().as_deref(), body.string().as_deref()), (Some("web.service"), Some("replace")));
+    }
+    let unknown = manager::error(message::SERIAL, "org.freedesktop.systemd1.NoSuchUnit", "Unit x not found.");
+    let manager = Manager::that_says(vec![welcome(), unknown]);
+    let refused = restart(&manager.socket(), "x.service").expect_err("there is none").to_string();
+    assert!(refused.contains("Unit x not found."), "{refused}");
+    drop(manager.heard());
+}
+
 /// The text of a property's name in a call.
 fn has(call: &[u8], name: &str) -> bool {
     call.windows(name.len() + 1).any(|window| window == [name.as_bytes(), &[0]].concat())

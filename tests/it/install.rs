@@ -24,9 +24,14 @@ fn the_program_its_manual_and_its_completions_are_where_they_are_looked_for() {
         let text = fs::read_to_string(prefix.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.starts_with(start) && !text.is_empty(), "{file}: {text:.60}");
     }
-    let unit = fs::read_to_string(prefix.join("share/systemd/user/rc-restart.service")).expect("a unit");
-    let start = format!("\nExecStart=-{}/bin/rc start --all ", prefix.display());
-    assert!(unit.contains(&start), "{unit}");
+    for (file, line) in [
+        ("rc-restart.service", format!("ExecStart=-{}/bin/rc start --all ", prefix.display())),
+        ("rc-auto-update.service", format!("ExecStart={}/bin/rc auto-update\n", prefix.display())),
+        ("rc-auto-update.timer", "OnCalendar=daily\n".to_owned()),
+    ] {
+        let unit = fs::read_to_string(prefix.join("share/systemd/user").join(file)).expect("a unit");
+        assert!(unit.contains(&format!("\n{line}")), "{unit}");
+    }
     // With a program of the same name before it in PATH, such as Debian's shell, it says which one is found.
     let other = lab.work("other");
     fs::create_dir(&other).expect("a directory can be made");

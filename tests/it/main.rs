@@ -8,6 +8,7 @@ mod support;
 mod addresses;
 mod apps;
 mod archives;
+mod auto_update;
 mod bad_input;
 mod bridge;
 mod bridge_faults;

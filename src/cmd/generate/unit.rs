@@ -5,7 +5,7 @@ mod syntax;
 use std::fmt;
 
 use self::syntax::{percent, quoted};
-use crate::plan::RestartPolicy;
+use crate::plan::{RestartPolicy, UNIT_LABEL};
 
 /// The values of `Restart=`.
 pub(super) const RESTARTS: [&str; 7] =
@@ -87,7 +87,8 @@ impl fmt::Display for Unit {
         if let Some(burst) = self.restart.burst {
             writeln!(f, "StartLimitBurst={burst}")?;
         }
-        writeln!(f, "\n[Service]")?;
+        // For `rc auto-update`.
+        writeln!(f, "\n[Service]\nEnvironment={UNIT_LABEL}=%n")?;
         for variable in &self.environment {
             writeln!(f, "Environment={}", quoted(&percent(variable)))?;
         }

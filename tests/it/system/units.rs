@@ -188,6 +188,40 @@ fn generated_units_start_restart_and_stop_the_container() {
 }
 
 #[test]
+fn a_unit_gets_an_image_that_is_newer_and_the_old_one_back_if_it_fails() {
+    machine!();
+    let lab = Lab::in_session();
+    let image = lab.payload();
+    let label = ["--label", "io.containers.autoupdate=local"];
+    let create = ["create", "--name", "web", "--sdnotify=conmon", "--network", "none"];
+    lab.rc(create).args(label).args([&image, "/payload", "sleep"]).run().succeeds();
+    let (unit, file) = generated(&lab, &["--new", "web"]);
+    lab.rc(["rm", "web"]).run().succeeds();
+    manage(&lab, "start", &[&unit]);
+    let shown = || lab.rc(["inspect", "-f", "{{.Image}}", "web"]).run().text();
+    let change = |words: &[&str]| {
+        lab.rc(["run", "--name", "other", "--network", "none", &image, "/payload"]).args(words).run().exits(0).stdout();
+        lab.rc(["commit", "-q", "other", &image]).run().succeeds();
+        lab.rc(["rm", "other"]).run().succeeds();
+    };
+    let update = || lab.rc(["auto-update", "--format", "{{.Unit}} {{.Updated}}"]).run().stdout();
+    let first = shown();
+    assert_eq!(update(), format!("{unit} false\n"));
+    change(&["write", "/new", "x"]);
+    assert_eq!(update(), format!("{unit} true\n"));
+    let second = shown();
+    assert_ne!(first, second);
+    // Without its program the container cannot start.
+    change(&["remove", "/payload"]);
+    assert_eq!(update(), format!("{unit} rolled back\n"));
+    assert_eq!(shown(), second);
+    stop(&lab, &unit);
+    lab.remove_containers();
+    fs::remove_file(file).expect("the unit");
+    manage(&lab, "daemon-reload", &[]);
+}
+
+#[test]
 fn a_program_that_fails_is_started_again_by_the_manager() {
     machine!();
     let lab = Lab::in_session();

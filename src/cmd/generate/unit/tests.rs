@@ -26,7 +26,8 @@ fn unit(start: &[&str], is_template: bool) -> Unit {
 fn the_whole_file() {
     let expected = "[Unit]\nDescription=rc container-web.service\nDocumentation=man:rc-generate-systemd(1)\n\
         Wants=network-online.target\nAfter=network-online.target db.service\nRequiresMountsFor=\"/s p/rc\"\n\n\
-        [Service]\nEnvironment=\"A=50%% \\\"x\\\" $y\"\nType=notify\nNotifyAccess=all\nDelegate=yes\nKillMode=mixed\n\
+        [Service]\nEnvironment=PODMAN_SYSTEMD_UNIT=%n\nEnvironment=\"A=50%% \\\"x\\\" $y\"\n\
+        Type=notify\nNotifyAccess=all\nDelegate=yes\nKillMode=mixed\n\
         Restart=always\nTimeoutStartSec=9\nTimeoutStopSec=70\nSuccessExitStatus=143\nExecStart=/rc run web\n\
         ExecStopPost=/rc rm web\n\n[Install]\nWantedBy=default.target\n";
     assert_eq!(unit(&["/rc", "run", "web"], false).to_string(), expected);
