@@ -39,7 +39,7 @@ impl<'a, T: Copy> PollSet<'a, T> {
         let first = timeout.map_or(SILENCE, |timeout| timeout.min(SILENCE));
         let woken = match poll(&mut self.descriptors, timespec(Some(first)).as_ref()) {
             Ok(0) if timeout.is_none_or(|timeout| timeout > SILENCE) => {
-                sleep_long(&mut self.descriptors, timeout.map(|timeout| timeout - SILENCE))
+                shrink_and_poll(&mut self.descriptors, timeout.map(|timeout| timeout - SILENCE))
             }
             woken => woken,
         };
@@ -54,9 +54,18 @@ impl<'a, T: Copy> PollSet<'a, T> {
 
 /// Sleeps in a process that is idle. It is not part of the generic function, so that all processes of rc sleep in the
 /// same piece of code: it is all of it that they have mapped.
-fn sleep_long(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize, Errno> {
+fn shrink_and_poll(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize, Errno> {
     let timeout = timespec(timeout);
     idle::shrink_and(|| poll(descriptors, timeout.as_ref()))
+}
+
+/// Frees as much memory as it can, and sleeps until `set`, of epoll(7), has something, a signal arrives, or `timeout`
+/// is over.
+pub(crate) fn sleep_long(set: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+    match shrink_and_poll(&mut [PollFd::from_borrowed_fd(set, PollFlags::IN)], timeout) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The timeout of poll(2); none if it cannot express the time.

@@ -22,7 +22,7 @@ use super::inside::Inside;
 use super::one::Word;
 use super::pipes::Pipes;
 use super::stream::{Stream, Turn, reset_when_closed};
-use crate::sys::idle;
+use crate::sys::poll::sleep_long;
 use crate::types::Protocol;
 
 /// How many connections of one port are accepted until it is another one's turn.
@@ -193,8 +193,9 @@ impl<'a> Server<'a> {
         let first = timespec(Some(left.map_or(SILENCE, |left| left.min(SILENCE))));
         let woken = match epoll::wait(&self.epoll, spare_capacity(events), first.as_ref()) {
             Ok(0) if left.is_none_or(|left| left > SILENCE) => {
-                let rest = timespec(left.map(|left| left - SILENCE));
-                idle::shrink_and(|| epoll::wait(&self.epoll, spare_capacity(events), rest.as_ref()))
+                // In the piece of code in which the others sleep.
+                sleep_long(self.epoll.as_fd(), left.map(|left| left - SILENCE))?;
+                epoll::wait(&self.epoll, spare_capacity(events), timespec(Some(Duration::ZERO)).as_ref())
             }
             woken => woken,
         };
