@@ -88,7 +88,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) copy_up: Vec<PathBuf>,
     /// Secrets, as files.
     pub(crate) secrets: &'a [SecretFile],
-    /// A directory with an empty read-only `file` and an empty directory `dir`, which mask paths.
+    /// A directory with an empty `file` and an empty directory `dir`, which mask paths if the user has no ID in the
+    /// container.
     pub(crate) empty: PathBuf,
 }
 

@@ -1,7 +1,7 @@
 //! Empty files and directories that all containers share, in the store's `empty/`.
 //!
 //! ```text
-//! file  dir/                                       what masks paths
+//! file  dir/                                       what masks paths in a container in which the user has no ID
 //! points/  dev/ proc/ sys/                         the lowest layer of every container: the mount points that nearly
 //!          etc/{hosts,hostname,resolv.conf}        every image lacks, so that a start need not make them, nor a
 //!          run/.containerenv                       removal remove them; what the image has in their place hides them

@@ -6,8 +6,9 @@
 //!                those in config.json
 //! state.json     replaced by the monitor            log      log.1, log.2: the program's output
 //! lock           process lock of the monitor        ctl      the monitor's control socket
-//! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace
-//! hosts resolv.conf hostname containerenv           bound into the container
+//! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace;
+//!                                                            what is below masks directories in the container
+//! hosts resolv.conf hostname containerenv           bound into the container; the last is empty, and masks files
 //! health.json    the results of the last health checks: replaced by the monitor
 //! renamed        the name after `rename`: it replaces that in config.json
 //! ```

@@ -47,6 +47,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Process};
 use rustix::fs::{Mode, OFlags};
 
 use super::outside::Outside;
+use super::paths::Covers;
 use super::places::Places;
 use super::program::{Program, Terminal};
 use super::shared::is_fresh;
@@ -98,6 +99,7 @@ fn start(
         send(sync.as_fd(), &Progress::Mounts(own)).step("send the mount namespace to the monitor")?;
     }
 
+    let covers = Covers::find(launch, outside)?;
     let root = outside.root(launch)?;
     let places = Places::new(root.as_fd())?;
     let from = mounts::From {
@@ -112,7 +114,7 @@ fn start(
     devices::make(spec, &places)?;
     links::make(&launch.extras.links, &places)?;
     mounts::working_directory(&places, process.cwd())?;
-    paths::mask(spec, root.as_fd(), &launch.empty, Some(outside))?;
+    paths::mask(spec, root.as_fd(), covers)?;
     if !launch.extras.user_namespaces && is_fresh(LinuxNamespaceType::User) {
         forbid_user_namespaces()?;
     }

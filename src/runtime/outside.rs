@@ -59,6 +59,7 @@ pub(super) fn prepare(launch: &Launch<'_>, maps: &IdMaps) -> Result<Outside, Fai
     for (pipe, _) in launch.stdio.iter().zip(launch.own_stdio).filter(|(_, is_own)| *is_own) {
         give_to_root(pipe, maps).step("set the owner of the standard descriptors")?;
     }
+    // All containers share these: their owner has no ID in this one, so nothing in it can write to them.
     let cover = |name: &str| {
         let own = launch.empty.join(name);
         let found = rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
@@ -101,10 +102,10 @@ impl Outside {
         Some(rustix::io::fcntl_dupfd_cloexec(tree, 3).step_on("copy the descriptor of", destination))
     }
 
-    /// The mounts that mask a file and a directory.
-    pub(super) fn covers(&self) -> Result<[Option<OwnedFd>; 2], Failure> {
-        let Some([file, directory]) = &self.covers else { return Ok([None, None]) };
-        let copy = |tree: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor").map(Some);
-        Ok([copy(file)?, copy(directory)?])
+    /// The mounts that mask a file and a directory, if the root filesystem was mounted as well.
+    pub(super) fn covers(&self) -> Result<Option<[OwnedFd; 2]>, Failure> {
+        let Some([file, directory]) = &self.covers else { return Ok(None) };
+        let copy = |tree: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor");
+        Ok(Some([copy(file)?, copy(directory)?]))
     }
 }

@@ -1,22 +1,21 @@
 //! Paths that the program must not see, or must not write.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use oci_spec::runtime::Spec;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::Failure;
 use super::outside::Outside;
 use super::sync::Step as _;
+use super::{Failure, Launch};
 use crate::sys::{mount, root};
 
 /// Covers the spec's masked paths and makes its read-only paths read-only; skips those that do not exist.
 ///
-/// It covers them with rc's own empty file and directory, never with a `/dev/null` that the container could have
-/// replaced (CVE-2025-31133).
-pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path, outside: Option<&Outside>) -> Result<(), Failure> {
+/// It covers them with an empty file and an empty directory of rc's own, never with a `/dev/null` that the container
+/// could have replaced (CVE-2025-31133).
+pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, covers: Covers) -> Result<(), Failure> {
     let Some(linux) = spec.linux() else { return Ok(()) };
     for path in linux.readonly_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
@@ -24,9 +23,7 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path, outside: Opt
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true).step_on("make read-only", path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("make read-only", path)?;
     }
-    let [first_file, first_directory] = outside.map_or(Ok([None, None]), Outside::covers)?;
-    let mut file = Cover { empty, name: "file", first: first_file, used: None };
-    let mut directory = Cover { empty, name: "dir", first: first_directory, used: None };
+    let Covers { mut file, mut directory } = covers;
     for path in linux.masked_paths().iter().flatten() {
         let Some(target) = find(root, path)? else { continue };
         let stat = rustix::fs::fstat(&target).step_on("stat", path)?;
@@ -34,35 +31,52 @@ pub(super) fn mask(spec: &Spec, root: BorrowedFd<'_>, empty: &Path, outside: Opt
         let cover = if is_directory { &mut directory } else { &mut file };
         let tree = cover.mount(path)?;
         mount::attach(tree.as_fd(), target.as_fd()).step_on("mask", path)?;
-        cover.used = Some(tree);
+        *cover = Cover::Used(tree);
     }
     Ok(())
 }
 
-/// What masks paths of one kind: rc's own empty file, or its empty directory.
-struct Cover<'a> {
-    empty: &'a Path,
-    name: &'static str,
-    /// A mount of it that is attached nowhere yet, if it was found beforehand.
-    first: Option<OwnedFd>,
-    /// The mount that masks the last path. Its copies are read-only, as it is.
-    used: Option<OwnedFd>,
+/// What masks paths: an empty file and an empty directory of this container alone. A program with CAP_SYS_ADMIN can
+/// make a mount writable again, and what it writes there must be nothing that other containers see.
+pub(super) struct Covers {
+    file: Cover,
+    directory: Cover,
 }
 
-impl Cover<'_> {
-    /// One more read-only mount of it, attached nowhere yet, for `path`.
-    fn mount(&mut self, path: &str) -> Result<OwnedFd, Failure> {
-        if let Some(used) = &self.used {
-            return mount::clone_tree(used.as_fd(), false).step_on("copy the mount of", path);
+impl Covers {
+    /// Finds both in the container's directory, before the root filesystem covers the second: its mount point.
+    pub(super) fn find(launch: &Launch<'_>, outside: &Outside) -> Result<Self, Failure> {
+        if let Some([file, directory]) = outside.covers()? {
+            return Ok(Self { file: Cover::Copied(file), directory: Cover::Copied(directory) });
         }
-        let tree = match self.first.take() {
-            Some(first) => first,
-            None => {
-                let own = self.empty.join(self.name);
-                let own =
-                    rustix::fs::open(&own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step_on("open", &own)?;
-                mount::clone_tree(own.as_fd(), false).step_on("copy the mount of", path)?
-            }
+        let own = |name: &str| {
+            let own = launch.rootfs.directory().join(name);
+            let own = rustix::fs::open(&own, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+                .step_on("open", &own)?;
+            Ok::<_, Failure>(Cover::Own(own))
+        };
+        Ok(Self { file: own("containerenv")?, directory: own("merged")? })
+    }
+}
+
+/// What masks paths of one kind.
+enum Cover {
+    /// It has masked nothing yet.
+    Own(OwnedFd),
+    /// The same, as a mount that is attached nowhere yet.
+    Copied(OwnedFd),
+    /// The mount that masks the last path. Its copies are read-only, as it is.
+    Used(OwnedFd),
+}
+
+impl Cover {
+    /// One more read-only mount of it, attached nowhere yet, for `path`.
+    fn mount(&self, path: &str) -> Result<OwnedFd, Failure> {
+        let copy = |of: &OwnedFd| mount::clone_tree(of.as_fd(), false).step_on("copy the mount of", path);
+        let tree = match self {
+            Self::Used(used) => return copy(used),
+            Self::Own(own) => copy(own)?,
+            Self::Copied(tree) => rustix::io::fcntl_dupfd_cloexec(tree, 3).step("copy a descriptor")?,
         };
         mount::set_attributes(tree.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, false).step_on("mask", path)?;
         Ok(tree)

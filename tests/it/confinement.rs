@@ -151,6 +151,29 @@ fn x3_paths_with_facts_about_the_host_are_masked() {
 }
 
 #[test]
+fn x3_what_a_program_writes_where_a_path_is_masked_stays_in_its_container() {
+    let lab = Lab::new();
+    lab.payload();
+    let run =
+        ["run", "-d", "--network", "none", "--name", "box", "--cap-add", "SYS_ADMIN", "payload", "/payload", "sleep"];
+    lab.rc(run).run().succeeds();
+    let inside = |words: &[&str]| lab.rc(["exec", "box", "/payload"]).args(words).run();
+    let masked = [("/proc/keys", "/proc/keys"), ("/sys/firmware", "/sys/firmware/leak")];
+    for (path, written) in masked.into_iter().filter(|(path, _)| fs::metadata(path).is_ok()) {
+        inside(&["unlock", path]).succeeds();
+        inside(&["write", written, "leaked"]).succeeds();
+        inside(&["read", written]).prints("leaked\n");
+    }
+    for (path, _) in masked.into_iter().filter(|(path, _)| fs::metadata(path).is_ok()) {
+        match path {
+            "/proc/keys" => lab.play(["read", path]).prints(""),
+            _ => assert_eq!(file_names(&lab, &[], path), Vec::<String>::new()),
+        }
+    }
+    lab.remove_containers();
+}
+
+#[test]
 fn x4_links_in_the_place_of_directories_do_not_lead_outside() {
     let lab = Lab::new();
     let canary = lab.work("canary");

@@ -26,7 +26,7 @@
 //! faults PROGRAM WORD…   runs it; how many page faults it and its descendants had, without reads of the disk
 //! turns N PROGRAM WORD… -- PROGRAM WORD…  runs each so often, in turns; the median of each in microseconds
 //! read PATH              the file's bytes                   write PATH TEXT     the text and a newline
-//! remove PATH            removes the file
+//! remove PATH            removes the file                   unlock PATH         makes the mount there writable
 //! dial PATH HEX…         connects to a socket, sends each, and prints the answer to it, in hexadecimal digits
 //! peek PATH              the bytes that can be read there without waiting, on standard error
 //! redial in|out ADDRESS  connects a standard descriptor, a socket, anew, and sends what it is
@@ -148,6 +148,7 @@ fn play(words: &[&str]) -> Outcome {
         ["write", path, text] => std::fs::write(path, format!("{text}\n"))?,
         ["dial", path, messages @ ..] => network::dial(path, messages)?,
         ["remove", path] => std::fs::remove_file(path)?,
+        ["unlock", path] => rustix::mount::mount_remount(*path, rustix::mount::MountFlags::BIND, c"")?,
         ["peek", path] => peek(path)?,
         ["redial", end, address] => network::redial(end, address.parse()?)?,
         ["plant", "fifo", path] => plant(path, |path| {
