@@ -49,6 +49,8 @@ impl Container {
             Ok(state) => state,
             // A power cut may leave an empty file: then nothing runs, and the end is unknown.
             Err(crate::monitor::ContainerDirError::Damaged { .. }) if monitor.is_none() => unknown(),
+            // Its program does not run yet. If the directory is gone, it has run, and the container was just removed.
+            Err(error) if error.is_not_found() && config.auto_remove && directory.exists() => starting(),
             Err(error) => return Err(error.into()),
         };
         if let Some((Run(run), exit)) = directory.ended().filter(|(Run(run), _)| *run > 0) {
@@ -122,6 +124,11 @@ fn unknown() -> State {
         network: NetworkState::default(),
         cgroup: None,
     }
+}
+
+/// The state of a `--rm` container until its program runs.
+fn starting() -> State {
+    State { status: Status::Starting, run: 1, exit: None, ..unknown() }
 }
 
 fn status(state: &mut State, is_watched: bool) -> Status {

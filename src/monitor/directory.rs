@@ -22,7 +22,7 @@ use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
 
-use super::record::{ExitRecord, HealthRecord, Run, State};
+use super::record::{ExitRecord, HealthRecord, Run, State, Status};
 use crate::types::{Name, Report, ReportKind, json};
 
 /// The bytes that are reserved for the exit record.
@@ -81,6 +81,11 @@ impl ContainerDir {
         &self.path
     }
 
+    /// Whether it is there.
+    pub(crate) fn exists(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok()
+    }
+
     /// A file or directory in it.
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -104,8 +109,11 @@ impl ContainerDir {
         if durability == Durability::Synced {
             file.sync_data().at("sync", self.at("config.json"))?;
         }
-        let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
-        fs::create_new(self.at("state.json"))?.write_all(&json).at("write", self.at("state.json"))?;
+        // What does not outlive its first run has a state when that has begun: one file less to make and to remove.
+        if !config.auto_remove || state.status != Status::Starting {
+            let json = serde_json::to_vec(state).map_err(|source| self.damaged("state.json", source))?;
+            fs::create_new(self.at("state.json"))?.write_all(&json).at("write", self.at("state.json"))?;
+        }
         drop(fs::create_new(self.at("lock"))?);
         // How a container ends that is removed then is not recorded.
         if !config.auto_remove {
@@ -164,7 +172,7 @@ impl ContainerDir {
         Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
     }
 
-    /// Reads `state.json`.
+    /// Reads `state.json`. A container that is removed at its end has none before its first run begins.
     pub(crate) fn state(&self) -> Result<State, Error> {
         let bytes = fs::read_record(self.at("state.json"), LARGEST)?;
         json::from_slice(&bytes).map_err(|source| self.damaged("state.json", source))

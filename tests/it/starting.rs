@@ -72,12 +72,22 @@ fn an_existing_container_stays_unchanged() {
 #[test]
 fn stop_and_rm_reach_a_container_that_is_starting() {
     let lab = lab();
-    for words in [&["stop", "slow"][..], &["rm", "-f", "slow"]] {
-        let run = begin(&lab, &RUN);
-        lab.rc(words).run().within(AT_ONCE).prints("slow\n");
-        run.wait().within(AT_ONCE).is(125, "", "rc: the start was cancelled\n");
-        assert_eq!(status(&lab), "");
+    // Of `--rm` there is no state yet, only the configuration.
+    for start in [&RUN[..], &["run", "--rm", "--name", "slow", "payload", "/payload", "sleep"]] {
+        for words in [&["stop", "slow"][..], &["rm", "-f", "slow"]] {
+            let run = begin(&lab, start);
+            lab.rc(words).run().within(AT_ONCE).prints("slow\n");
+            run.wait().within(AT_ONCE).is(125, "", "rc: the start was cancelled\n");
+            assert_eq!(status(&lab), "");
+        }
     }
+    // What a killed monitor leaves is no obstacle, and goes.
+    let run = begin(&lab, &["run", "--rm", "--name", "slow", "payload", "/payload", "sleep"]);
+    kill(processes(&lab, "rc: slow")[0]);
+    run.wait().within(AT_ONCE).is(137, "", "rc: the container's monitor was killed\n");
+    let next = ["run", "--rm", "--name", "slow", "--network", "none", "payload", "/payload", "exit", "7"];
+    lab.rc(next).run().fails(7, "");
+    wait::until("nothing is left", || status(&lab).is_empty().then_some(()));
 }
 
 /// Sends a signal to a process.

@@ -31,6 +31,8 @@ pub(super) enum Moved {
     Full,
     /// The output must be read and written.
     NotPossible,
+    /// There is no more.
+    End,
 }
 
 /// The result of a read.
@@ -93,6 +95,8 @@ impl Outlet {
             Some(_) => tee(&self.fd, sink.fd(), CHUNK, SpliceFlags::NONBLOCK),
         };
         let length = match moved {
+            // The pipe is empty, and nobody can write to it. tee(2) may have another reason.
+            Ok(0) if log.is_none() => return Moved::End,
             Ok(0) => return Moved::NotPossible,
             Ok(length) => length,
             Err(Errno::AGAIN) => {

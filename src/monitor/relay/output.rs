@@ -92,6 +92,7 @@ impl Output {
                     Moved::Some => continue,
                     Moved::Full => return,
                     Moved::NotPossible => {}
+                    Moved::End => return self.outlets.retain(|outlet| outlet.stream() != stream),
                 }
             }
             match outlet.read(room(&mut buffer)) {
