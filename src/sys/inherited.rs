@@ -38,6 +38,13 @@ pub(crate) fn is_name(path: &Path) -> bool {
 /// Where a process finds its own descriptors. Source: proc_pid_fd(5).
 const DIRECTORIES: [&str; 3] = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"];
 
+/// Whether the caller left this descriptor open.
+pub(crate) fn is_open(number: i32) -> bool {
+    // SAFETY: only asks for flags; whether the number is open is the question.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(borrowed).is_ok()
+}
+
 /// Takes over one descriptor that the caller left open; `None` if it is not open.
 ///
 /// Call it before [`keep_only`], while this process has no descriptors of its own open.

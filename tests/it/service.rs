@@ -276,6 +276,14 @@ fn listening_descriptors_reach_the_program_with_its_own_pid() {
     assert_eq!(told(&report), ["2", "1", "http:admin"]);
     let report = run(&["--init"], "$$");
     assert_eq!((told(&report), &report["pid"]), (["2", "2", "http:admin"].map(str::to_owned), &serde_json::json!(2)));
+    // A number that cannot be true is refused at once, however large.
+    for count in ["4", "2000000000", "18446744073709551615"] {
+        let script = format!("exec 3<a 4<a 5<a; LISTEN_FDS={count} LISTEN_PID=$$ exec \"$@\"");
+        let rc = Lab::rc_path().to_str().expect("a path");
+        let words = ["-c", &script, "sh", rc, "run", "--rm", "--network", "none", "payload", "/payload", "exit", "0"];
+        let refused = lab.program("/bin/sh", words).run().exits(125).stderr();
+        assert!(refused.contains("is not available\nhint: LISTEN_FDS promises it"), "{count}: {refused}");
+    }
     // Another process' descriptors are not for rc.
     let report = run(&[], "1");
     assert_eq!((told(&report), further(&report)), (["-", "-", "-"].map(str::to_owned), vec![]));

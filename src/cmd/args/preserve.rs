@@ -56,6 +56,11 @@ pub(crate) fn keep_descriptors(
     if let Ok(count) = matches.try_get_one::<u16>("preserve_fds") {
         wanted.extend(from_three(usize::from(count.copied().unwrap_or_default())));
     }
+    // The last one tells whether the number can be true: a variable that says two thousand million costs nothing.
+    let last = i32::try_from(listening).unwrap_or(i32::MAX).saturating_add(2);
+    if listening > 0 && !inherited::is_open(last) {
+        return Err(unavailable(last).with_hint("LISTEN_FDS promises it: unset that for another command").into());
+    }
     wanted.extend(from_three(listening));
     let named = typed.iter().flat_map(|word| inherited::named_in(word));
     let kept = keep(&wanted.iter().copied().chain(named).collect())?;
