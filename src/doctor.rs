@@ -117,8 +117,9 @@ pub(crate) fn examine(host: &Host<'_>) -> Vec<Finding> {
     findings.append(&mut found);
     let home = home.as_ref();
     findings.append(&mut storage::check(host, home));
-    findings.append(&mut network::check(host, home));
-    findings.push(bridges::check(home));
+    let (mut found, way_out) = network::check(host, home);
+    findings.append(&mut found);
+    findings.push(bridges::check(home, &way_out));
     findings.append(&mut kernel::in_namespace(home));
     findings.append(&mut session::check(host));
     findings.append(&mut limits::check());

@@ -16,13 +16,28 @@ use crate::sys::{fs, namespace, prctl};
 use crate::types::NetworkDriver;
 use crate::userns::UserNamespace;
 
-pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> Vec<Finding> {
+/// What connects networks with names to the outside.
+#[derive(Debug)]
+pub(super) enum WayOut {
+    /// One of the helpers.
+    By(NetworkDriver),
+    /// The helper that they would take does not work, or there is none: how to fix that.
+    None(Option<String>),
+}
+
+pub(super) fn check(host: &Host<'_>, home: Home<'_>) -> (Vec<Finding>, WayOut) {
     let tried = [NetworkDriver::Slirp4netns, NetworkDriver::Pasta].map(|driver| (driver, bring_up(host, driver, home)));
     let mut findings: Vec<_> = tried.iter().map(|(driver, tried)| finding(host, *driver, tried)).collect();
     let uses_device = !host.network.endpoints().is_empty();
     findings.push(device("/dev/net/tun", uses_device, "slirp4netns and pasta", "tun"));
     findings.push(low_ports());
-    findings
+    // As a keeper chooses: slirp4netns if it is installed.
+    let installed = tried.iter().find(|(driver, _)| host.programs.find(*driver).is_ok()).unwrap_or(&tried[0]);
+    let way_out = match installed {
+        (driver, Ok(_)) => WayOut::By(*driver),
+        (_, Err(trouble)) => WayOut::None(trouble.report.hint.clone()),
+    };
+    (findings, way_out)
 }
 
 fn finding(host: &Host<'_>, driver: NetworkDriver, tried: &Result<String, Trouble>) -> Finding {

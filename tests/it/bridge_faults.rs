@@ -87,6 +87,47 @@ fn where_only_pasta_is_installed_it_serves_all_unless_nf_tables_is_missing() {
 }
 
 #[test]
+fn doctor_says_of_networks_what_a_run_does() {
+    require!(program "ip");
+    require!(program "pasta");
+    require!(program "slirp4netns");
+    let lab = Lab::new();
+    lab.payload();
+    let script = "
+        for hidden in $HIDDEN; do mount --bind /dev/null /usr/bin/$hidden; done
+        rc network create app >id
+        set +e
+        rc doctor | sed -n '/^bridge/,/^memory/p' | grep -v ^memory
+        rc run --rm --network app payload /payload exit 0 2>refused; echo exit $?
+        rc network rm app >id";
+    let without_filter = format!("{} without-netfilter", Lab::payload_path().display());
+    for (hidden, wrapper, words) in [
+        ("", "", &["ok", "the way out is slirp4netns\nexit 0"][..]),
+        ("slirp4netns", "", &["ok", "the way out is pasta: slirp4netns not found\nexit 0"]),
+        (
+            "slirp4netns pasta",
+            "",
+            &["limited", "disables: `--network NAME`, unless the network is internal", "exit 125"],
+        ),
+        ("", &without_filter, &["limited", "the kernel has no nf_tables", "clients of published ports", "exit 0"]),
+        (
+            "slirp4netns",
+            &without_filter,
+            &["limited", "which pasta needs", "fix: `sudo apt install slirp4n", "exit 125"],
+        ),
+    ] {
+        let mut command = on_two_machines(&lab, script).env("HIDDEN", hidden);
+        if !wrapper.is_empty() {
+            command = command.env("WRAPPER", wrapper);
+        }
+        let said = command.run().stdout();
+        for word in words {
+            assert!(said.contains(word), "`{word}` is not in: {said} ({hidden}, {wrapper})");
+        }
+    }
+}
+
+#[test]
 fn a_network_with_ipv6_reaches_the_world_by_it() {
     require!(program "ip");
     require!(program "slirp4netns");
