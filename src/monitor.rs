@@ -38,7 +38,9 @@ mod stream;
 mod timers;
 mod worker;
 
-pub(crate) use cgroup_source::{Purpose, Source, ask as ask_for_cgroup, available, cgroup_name, pod_cgroup};
+pub(crate) use cgroup_source::{
+    Purpose, Source, ask as ask_for_cgroup, available, cgroup_name, describe_scope, pod_cgroup,
+};
 pub(crate) use chronicle::container_event;
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use files::{Error as FilesError, files};

@@ -173,15 +173,25 @@ pub(crate) fn set_weights(socket: &Path, unit: &str, weights: Weights) -> Result
     if weights == Weights::default() {
         return Ok(());
     }
+    set_properties(socket, unit, &format!("change the weights of `{unit}`"), |body| weights.write(body))
+}
+
+/// Changes the description of a unit of the manager at `socket`, until the unit ends.
+pub(crate) fn describe(socket: &Path, unit: &str, description: &str) -> Result<(), Error> {
+    let write = |body: &mut Body| body.property("Description", "s", |body| body.string(description));
+    set_properties(socket, unit, &format!("describe `{unit}`"), write)
+}
+
+/// Calls `SetUnitProperties`, only for this run: a scope has no file. `what` is for errors.
+fn set_properties(socket: &Path, unit: &str, what: &str, write: impl FnOnce(&mut Body)) -> Result<(), Error> {
     let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
     let mut body = Body::default();
     body.string(unit);
-    // Only for this run: a scope has no file.
     body.number(1);
-    body.array(8, |body| weights.write(body));
+    body.array(8, write);
     let manager = "org.freedesktop.systemd1.Manager";
     connection.send(&message::call(message::MANAGER, manager, "SetUnitProperties", "sba(sv)", &body))?;
-    connection.answer(&format!("change the weights of `{unit}`")).map(drop)
+    connection.answer(what).map(drop)
 }
 
 /// Restarts a unit of the manager at `socket`, and returns when it has started again.

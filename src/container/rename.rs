@@ -3,7 +3,7 @@
 
 use super::client::{self, Asked};
 use super::{Container, Error, find, names};
-use crate::monitor::protocol::Ask;
+use crate::monitor::{self, protocol::Ask};
 use crate::net;
 use crate::net::lease::{Lease, Owner};
 use crate::net::record::Networks;
@@ -18,9 +18,10 @@ use crate::types::{ContainerId, Name};
 pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Result<(), Error> {
     record(store, container, name)?;
     rename_leases(store, container)?;
-    if container.monitor.is_some() {
+    if let Some(monitor) = container.monitor {
         // It may have ended, or be of an rc that does not know that request: what it is called is for people.
         drop(client::request(container, &Ask::Renamed).and_then(Asked::finish));
+        monitor::describe_scope(&container.config.id, monitor, name);
     }
     Ok(())
 }

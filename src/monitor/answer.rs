@@ -101,9 +101,12 @@ impl Parts {
         None
     }
 
-    /// Calls the monitor by the container's name, which has changed.
-    fn follow_name(&self) -> Event {
+    /// Calls the monitor and the relay of its ports by the container's name, which has changed.
+    fn follow_name(&mut self) -> Event {
         let config = self.records.config().map_err(Report::from);
+        if let Ok(config) = &config {
+            self.program.rename_network(&config.name);
+        }
         let step = |error| Report::new(ReportKind::of_step(&error), format!("cannot name the monitor: {error}"));
         let named = config.and_then(|config| take_title(&config.name).map_err(step));
         named.map_or_else(Event::Failed, |()| Event::Done)

@@ -11,8 +11,9 @@
 use super::start::Start;
 use crate::plan::{Cgroup, CgroupMode, ContainerConfig};
 use crate::runtime::cgroup::{self, Error, Group, Own, Place, RequestedLimits, Unit};
+use crate::sys::fs;
 use crate::systemd::{self, Pending, Scope, Weights};
-use crate::types::ContainerId;
+use crate::types::{ContainerId, Name};
 
 /// The name of a container's cgroup.
 pub(crate) fn cgroup_name(id: &ContainerId) -> String {
@@ -98,7 +99,7 @@ pub(super) fn wanted(start: &Start) -> RequestedLimits<'_> {
 
 /// Finds the source of a container's cgroup.
 pub(super) fn ask_for(start: &Start) -> Result<Source, Error> {
-    let description = format!("rc: {}", start.config.name);
+    let description = description(&start.config.name);
     let purpose = Purpose { unit: &unit(start), description: &description, cgroup: Some(&start.config.cgroup) };
     if stands_apart(&start.config)
         && let Ok(pending) = ask_for_scope(&purpose, systemd::slice(), &wanted(start))
@@ -196,6 +197,21 @@ pub(super) fn reweigh(cgroup: &Group, name: &str, wanted: &RequestedLimits<'_>) 
         systemd::set_weights(&systemd::socket(), above, weights(wanted))?;
     }
     Ok(())
+}
+
+/// Gives the scope of a container, in which the monitor with this PID is, the container's name. What it is called is
+/// for people, so it is no failure if there is no scope.
+pub(crate) fn describe_scope(id: &ContainerId, monitor: i32, name: &Name) {
+    let own = fs::read_limited(format!("/proc/{monitor}/cgroup"), 1 << 16).unwrap_or_default();
+    let own = String::from_utf8_lossy(&own);
+    let is_scope = |group: &&str| group.starts_with(&cgroup_name(id)) && group.ends_with(".scope");
+    if let Some(unit) = own.trim_end().split('/').find(is_scope) {
+        drop(systemd::describe(&systemd::socket(), unit, &description(name)));
+    }
+}
+
+fn description(name: &Name) -> String {
+    format!("rc: {name}")
 }
 
 /// A unique name for a scope: the scope of the last run may still exist.

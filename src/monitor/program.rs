@@ -10,7 +10,7 @@ use super::timers::{Timer, Timers};
 use crate::net;
 use crate::runtime::cgroup::Group;
 use crate::sys::process::{Child, Ended};
-use crate::types::Signal;
+use crate::types::{Name, Signal};
 
 /// One run of the program, with what belongs to it.
 #[derive(Debug)]
@@ -164,6 +164,13 @@ impl Program {
         if let Some(launched) = &mut self.launched {
             launched.network.restart();
             timers.set(Timer::Network, launched.network.deadline());
+        }
+    }
+
+    /// The container has another name.
+    pub(super) fn rename_network(&mut self, name: &Name) {
+        if let Some(launched) = &mut self.launched {
+            launched.network.rename(name.as_str());
         }
     }
 

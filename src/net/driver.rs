@@ -215,6 +215,13 @@ impl Running {
         self.relay.as_mut().map_or(Ok(()), |relay| relay.move_to(spot, lasts))
     }
 
+    /// The container has another name, by which its relay calls itself.
+    pub(crate) fn rename(&mut self, name: &str) {
+        if let Some(relay) = &mut self.relay {
+            relay.rename(name);
+        }
+    }
+
     /// The helper's pidfd.
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
         self.process.as_ref().map(|process| process.helper.pidfd())

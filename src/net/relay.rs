@@ -156,6 +156,12 @@ impl Relay {
         Ok(())
     }
 
+    /// The container has another name.
+    pub(super) fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+        self.running.iter().chain(self.retired.iter().map(|(_, one)| one)).for_each(|one| one.rename(name));
+    }
+
     /// Waits until it serves. The helper must have bound the ports that it shares.
     ///
     /// Fails with the port that cannot be had, and if the process cannot join the container's namespaces.
@@ -232,9 +238,7 @@ impl Relay {
         ours: [&OwnedFd; 2],
         parent: rustix::process::Pid,
     ) -> io::Result<Inside> {
-        let name = format!("rc: ports {}", self.name);
-        prctl::set_name(&name)?;
-        process::replace_command_line(&name)?;
+        one::take_title(&self.name)?;
         // Not dumpable, before the container could see it.
         prctl::set_dumpable(false)?;
         limits::set("RLIMIT_NOFILE", u64::MAX, u64::MAX)?;

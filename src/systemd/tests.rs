@@ -219,3 +219,13 @@ fn properties_are_read() {
         manager.heard();
     }
 }
+
+#[test]
+fn a_unit_gets_another_description() {
+    let manager = Manager::that_says(vec![welcome(), manager::answer(message::SERIAL, "", &Body::default())]);
+    describe(&manager.socket(), "rc-a.scope", "rc: newer").expect("described");
+    let heard = manager.heard();
+    let call = Message::parse(&heard).expect("a call");
+    assert_eq!((call.member.as_str(), call.body().string().as_deref()), ("SetUnitProperties", Some("rc-a.scope")));
+    assert!(has(&heard, "Description") && has(&heard, "rc: newer"));
+}

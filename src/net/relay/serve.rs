@@ -318,14 +318,19 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The monitor says something, or the container has ended: nobody is let in any more.
+    /// The monitor says something, or the container has ended: unless that was another name, nobody is let in any more.
     fn hear(&mut self) {
+        let word = Word::read(self.monitor);
+        if let Some(Word::Named(name)) = &word {
+            // What it is called is for people.
+            return drop(super::one::take_title(name));
+        }
         for door in &self.doors {
             // They are not watched any more after the first time. One that refuses would be ready at any time.
             epoll::delete(&self.epoll, door.as_fd()).ok();
         }
-        match Word::read(self.monitor) {
-            Some(Word::Retire) => self.phase = Phase::Retired,
+        match word {
+            Some(Word::Retire | Word::Named(_)) => self.phase = Phase::Retired,
             Some(Word::Reset) => {
                 for stream in self.streams.iter_mut().filter_map(Option::take) {
                     stream.reset(&mut self.pipes);

@@ -40,7 +40,15 @@ fn a_terminal_gets_a_scope_that_ends_with_its_last_process() {
     assert_eq!(std::fs::read_to_string(directory(&path).join("memory.max")).expect("the limit"), "67108864\n");
     let manager = lab.rc(["inspect", "-f", "{{.HostConfig.CgroupManager}}", "c"]).run();
     manager.prints("systemd\n");
-    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    // It is called as the container is.
+    let described = || {
+        let unit = format!("rc-{id}.scope");
+        lab.program("systemctl", ["--user", "show", "--value", "-p", "Description", &unit]).run().text()
+    };
+    assert_eq!(described(), "rc: c");
+    lab.rc(["rename", "c", "d"]).run().succeeds();
+    assert_eq!(described(), "rc: d");
+    lab.rc(["rm", "-ft0", "d"]).run().succeeds();
     let scope = directory(&path).with_file_name("");
     until("the scope's group is gone", || (!scope.exists()).then_some(()));
 }
