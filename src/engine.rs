@@ -102,8 +102,8 @@ pub(crate) use manifests::{
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;
 pub(crate) use networks::{
-    ListedNetwork, RemoveNetworks, connect_network, create_network, disconnect_network, network_exists,
-    network_filters, networks, reload_networks, remove_networks, unused_networks, update_network,
+    ListedNetwork, RemoveNetworks, connect_network, create_network, disconnect_network, enter_network, network_exists,
+    network_filters, network_ids, networks, reload_networks, remove_networks, unused_networks, update_network,
 };
 pub(crate) use observer::Observer;
 pub(crate) use platforms::{name_list, push_as_list};
@@ -111,7 +111,7 @@ pub(crate) use pods::{
     ClonePod, PodSelection, clone_pod, create_pod, kill_pods, latest_pod, pause_pods, pod_exists, pod_members, pods,
     prune_pods, remove_pods, restart_pods, start_pods, stop_pods, unpause_pods,
 };
-pub(crate) use ports::{PublishedPorts, ports, ports_of_others};
+pub(crate) use ports::{PublishedPorts, network_owner, ports, ports_of_others};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags};

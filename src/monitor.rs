@@ -45,6 +45,7 @@ pub(crate) use chronicle::container_event;
 pub(crate) use directory::{ContainerDir, Error as ContainerDirError};
 pub(crate) use files::{Error as FilesError, files};
 pub(crate) use life::run;
+pub(crate) use networks::told;
 pub(crate) use notify::send_waiting;
 pub(crate) use record::{ExitRecord, HealthResult, HealthStatus, Run, State, Status, now};
 pub(crate) use revive::{MemberOf, Revive};

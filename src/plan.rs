@@ -36,6 +36,7 @@ mod image_defaults;
 mod kernel;
 mod labels;
 mod limits;
+mod links;
 mod local_volume;
 mod logging;
 mod membership;

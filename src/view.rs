@@ -64,7 +64,7 @@ pub(crate) use history::{HISTORY_COLUMNS, HistoryRow};
 pub(crate) use host::Info;
 pub(crate) use image::image;
 pub(crate) use image_row::ImageRow;
-pub(crate) use inspect::{Place, container};
+pub(crate) use inspect::{Place, container, network_settings};
 pub(crate) use listed::Listed;
 pub(crate) use network::{DOCKER_NETWORK_COLUMNS, NETWORK_COLUMNS, NetworkMember, NetworkRow, with_go_names};
 pub(crate) use pod::{PodColumns, PodRow, pod};

@@ -4,20 +4,21 @@
 const REASONS: &[(&str, &str)] = &[
     ("--all-platforms", "name each: `--platform A,B`"),
     ("--append", "the builder has one node: this host"),
-    ("--attachable", "containers can join every network"),
+    ("--attachable", "leave it out: rc has no swarm, and containers can join every network"),
     ("--attest", "rc makes no attestations"),
     ("--build-cache", "use `rc builder prune`"),
     ("--buildkitd-config", "rc reads no configuration of BuildKit: registries are in registries.conf(5)"),
     ("--cgroup-manager", "rc finds out itself whether a service manager or the cgroup it is in can limit a container"),
     ("--compat-volumes", "what a step writes into a VOLUME stays, as with docker"),
-    ("--config-from", "rc works on this host alone"),
-    ("--config-only", "rc works on this host alone"),
+    ("--config-from", "rc keeps no configurations for networks of several hosts: name the options themselves"),
+    ("--config-only", "rc keeps no configurations for networks of several hosts: create the network itself"),
     ("--conmon", "rc is its own monitor"),
     ("--connection", "rc works on this host alone"),
     ("--cpp-flag", "preprocess the file: `cpp -E -P -traditional FILE | rc build -f - .`"),
     ("--cw", "rc makes no images for confidential computing"),
     ("--decryption-key", "rc does not decrypt images: decrypt one with `skopeo copy --decryption-key`"),
     ("--device-cgroup-rule", "only root may change which devices a cgroup can use"),
+    ("--driver-opt", "rc's endpoints have no options: `network create --opt` has those of a network"),
     ("--encrypt-layer", "rc does not encrypt images: encrypt one with `skopeo copy --encryption-key`"),
     ("--encryption-key", "rc does not encrypt images: encrypt one with `skopeo copy --encryption-key`"),
     ("--gpus", "pass each device with `--device`"),
@@ -28,13 +29,12 @@ const REASONS: &[(&str, &str)] = &[
     ("--imagestore", "rc has one store, with the files of images beneath those of containers: choose it with `--root`"),
     ("--infra-command", "rc has no infra container: a pod needs no program"),
     ("--infra-image", "rc has no infra container: a pod needs no image"),
-    ("--ingress", "rc works on this host alone"),
+    ("--ingress", "rc has no swarm whose ports a network could route: `--publish` does that for a container"),
     ("--inherit-annotations", "rc takes no annotations of base images over"),
-    ("--ipam-opt", "rc gives addresses itself"),
+    ("--ipam-opt", "rc gives addresses itself: see `--subnet`, `--ip-range` and `--aux-address`"),
     ("--kernel-memory", "the kernel does not have that limit any more"),
     ("--layer-label", "rc keeps no image for each step: label the image with `--label`"),
     ("--leave", "the builder has one node: this host"),
-    ("--link", "use `--add-host NAME:IP`"),
     ("--link-local-ip", "only IPv6 has link-local addresses, which the kernel gives"),
     ("--logsplit", "build for one platform at a time, each with a `--logfile`"),
     ("--module", "name a file with RC_CONFIG"),
@@ -50,7 +50,6 @@ const REASONS: &[(&str, &str)] = &[
     ("--rdt-class", "only root may use the kernel's resctrl"),
     ("--remote", "rc works on this host alone"),
     ("--resource", "limit each step: `--memory`, `--cpus`"),
-    ("--rootless-netns", "each container has a network of its own; join one with `--network container:NAME`"),
     ("--runtime", "rc starts containers itself"),
     ("--runtime-flag", "rc starts containers itself"),
     ("--sbom-image-output", "rc makes no lists of software: scan the image afterwards"),
@@ -60,7 +59,7 @@ const REASONS: &[(&str, &str)] = &[
     ("--sbom-purl-output", "rc makes no lists of software: scan the image afterwards"),
     ("--sbom-scanner-command", "rc makes no lists of software: scan the image afterwards"),
     ("--sbom-scanner-image", "rc makes no lists of software: scan the image afterwards"),
-    ("--scope", "rc works on this host alone"),
+    ("--scope", "rc works on this host alone: each network is `local`"),
     ("--sign-by", "rc signs single images: `rc push --sign-by KEY`"),
     ("--sign-by-sigstore", "rc signs by gpg alone: sign the image with `cosign sign`"),
     ("--sign-by-sigstore-private-key", "rc signs by gpg alone: sign the image with `cosign sign --key`"),
@@ -132,7 +131,7 @@ mod tests {
     #[test]
     fn the_list_is_in_order() {
         assert!(REASONS.is_sorted_by_key(|(name, _)| *name));
-        assert_eq!(reason("--link"), Some("use `--add-host NAME:IP`"));
-        assert_eq!(reason("--linked"), None);
+        assert_eq!(reason("--runtime"), Some("rc starts containers itself"));
+        assert_eq!(reason("--runtimes"), None);
     }
 }

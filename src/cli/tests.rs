@@ -197,7 +197,11 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
         ("image sign x", "rc image has no command `sign`", "`rc push --sign-by KEY` signs an image that it pushes"),
         ("swarm init", "rc has no command `swarm`", "rc works on this host alone"),
         ("-z ps", "`rc` has no option `-z`", "`rc --help` lists the commands"),
-        ("run --link db box", "`rc run` has no option `--link`", "use `--add-host NAME:IP`"),
+        (
+            "build --link-local-ip x .",
+            "`rc build` has no option `--link-local-ip`",
+            "only IPv6 has link-local addresses, which the kernel gives",
+        ),
         ("run --nmae=x box", "`rc run` has no option `--nmae`", "the nearest is `--name`; `rc run --help` lists all"),
         ("ps --sotr id", "`rc ps` has no option `--sotr`", "the nearest is `--sort`; `rc ps --help` lists all"),
         ("ps --nothing-like-it", "`rc ps` has no option `--nothing-like-it`", "`rc ps --help` lists its options"),

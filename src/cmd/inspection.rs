@@ -91,6 +91,10 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
             let below = engine::directories_below(&ctx.engine, &found.config);
             let place = view::Place { directory: found.directory.path(), volumes, below: &below };
             let mut object = view::container(&found.config, &found.state, found.status, place);
+            // As podman: who has another's network has its addresses and ports.
+            if let Some(other) = engine::network_owner(&ctx.engine, found)? {
+                object["NetworkSettings"] = view::network_settings(&other.config, &other.state, other.status);
+            }
             if let Value::Object(fields) = &mut object
                 && size
             {
@@ -99,7 +103,10 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
                     fields.insert("SizeRootFs".to_owned(), size.whole.into());
                 }
             }
-            if ctx.dialect == Dialect::Docker { view::container_of_docker(object) } else { object }
+            match ctx.dialect {
+                Dialect::Docker => view::container_of_docker(object, &engine::network_ids(&ctx.engine)?),
+                _ => object,
+            }
         }
         Object::Image(found) => {
             let InspectedImage { image, digests, size, directories } = &**found;

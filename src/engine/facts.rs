@@ -10,7 +10,9 @@ use super::glob;
 use super::networks;
 use crate::container;
 use crate::net::record::Networks;
-use crate::plan::{BlockDevices, ContainerConfig, Defaults, Facts, Found, HostAccount, HostIds, Needs, Request};
+use crate::plan::{
+    BlockDevices, ContainerConfig, Defaults, Facts, Found, FreePort, HostAccount, HostIds, Needs, Request,
+};
 use crate::settings::Settings;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -155,19 +157,24 @@ fn free_ports(needs: &Needs) -> Vec<u16> {
             others.any(|(other, taken)| *taken == port && other.protocol == need.protocol)
                 || needs.named_ports.contains(&(need.protocol, port))
         };
-        // The kernel may return a port of an earlier answer again, since nothing listens there yet.
-        let port = (0..100).map_while(|_| free_port(need.address, need.protocol)).find(|port| !is_taken(*port));
+        let port = match need.among {
+            // The kernel may return a port of an earlier answer again, since nothing listens there yet.
+            None => (0..100).map_while(|_| free_port(need, 0)).find(|port| !is_taken(*port)),
+            Some((first, last)) => {
+                (first..=last).filter(|port| !is_taken(*port)).find_map(|port| free_port(need, port))
+            }
+        };
         let Some(port) = port else { break };
         found.push(port);
     }
     found
 }
 
-/// A port that is free now: the kernel chooses one for a socket, which rc closes again. If another program takes the
-/// port before the container listens, the start fails and names it.
-fn free_port(address: Option<IpAddr>, protocol: Protocol) -> Option<u16> {
-    let any = SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
-    let bound = match protocol {
+/// The port if it is free now, or for 0 one that the kernel chooses: a socket gets it, which rc closes again. If
+/// another program takes the port before the container listens, the start fails and names it.
+fn free_port(need: &FreePort, port: u16) -> Option<u16> {
+    let any = SocketAddr::new(need.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
+    let bound = match need.protocol {
         Protocol::Tcp => TcpListener::bind(any).and_then(|socket| socket.local_addr()),
         Protocol::Udp => UdpSocket::bind(any).and_then(|socket| socket.local_addr()),
     };
@@ -230,7 +237,6 @@ fn block_device(path: &str) -> Result<(u32, u32), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::FreePort;
 
     #[test]
     fn settings_without_a_file_are_the_defaults_of_a_plan() {
@@ -253,7 +259,7 @@ mod tests {
         let settings = Settings::default();
         let place = Place { store: &store, settings: &settings, caller: &caller };
         let ports = |ports: Vec<FreePort>| look_up(&place, &Needs { ports, ..Needs::default() }, &id).unwrap().ports;
-        let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp };
+        let free = FreePort { address: Some(Ipv4Addr::LOCALHOST.into()), protocol: Protocol::Tcp, among: None };
         let first = ports(vec![free])[0];
         let needs = Needs {
             ports: vec![free; 40],
@@ -272,6 +278,14 @@ mod tests {
         // An address that the host does not have has no free port.
         let nowhere = FreePort { address: Some("192.0.2.1".parse().unwrap()), ..free };
         assert_eq!(ports(vec![free, nowhere, free]).len(), 1);
+        // Of a range that is in use but for one port, that one, and then none.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = listener.local_addr().unwrap().port();
+        let of = |first, last| FreePort { among: Some((first, last)), ..free };
+        assert_eq!(ports(vec![of(taken, taken)]), [0; 0]);
+        let after = taken.saturating_add(200).max(taken);
+        let found = ports(vec![of(taken, after), of(taken, after)]);
+        assert!(found.len() < 2 || found[0] != found[1] && !found.contains(&taken), "{found:?}");
     }
 
     #[test]

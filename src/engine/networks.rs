@@ -2,8 +2,11 @@
 
 mod connect;
 mod create;
+mod enter;
 mod remove;
 mod update;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -17,6 +20,7 @@ use crate::view::filter::{NetworkFacts, NetworkFilter};
 
 pub(crate) use connect::{connect_network, disconnect_network, reload_networks};
 pub(crate) use create::create_network;
+pub(crate) use enter::enter_network;
 pub(super) use remove::remove_unused;
 pub(crate) use remove::{RemoveNetworks, remove_networks, unused_networks};
 pub(crate) use update::update_network;
@@ -46,6 +50,12 @@ pub(crate) fn networks(context: &Context, filters: &[String]) -> Result<(Vec<Lis
         .filter(|network| filter.matches(NetworkFacts { record: &network.record, is_used: network.users > 0 }))
         .collect();
     Ok((shown, found.damaged.into_iter().map(|(_, error)| error.into()).collect()))
+}
+
+/// The IDs of the networks that can be read, by name.
+pub(crate) fn network_ids(context: &Context) -> Result<BTreeMap<String, String>, Report> {
+    let found = Networks::of(context.store_to_read()?.root()).list()?;
+    Ok(found.records.into_iter().map(|record| (record.name.to_string(), record.id)).collect())
 }
 
 /// The network with this name or ID.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::select::{Selection, named};
 use crate::container::{self, Container, Listing};
-use crate::types::{ContainerId, PortMapping, Report};
+use crate::types::{ContainerId, Network, PortMapping, Report};
 
 /// The published ports of a container.
 #[derive(Debug)]
@@ -28,6 +28,17 @@ pub(crate) fn ports(context: &Context, selection: &Selection) -> Result<Vec<Publ
     }
     let published = |name: &String| Ok(published(&listing, &container::find(&store, name)?));
     named(context, selection)?.iter().map(published).collect()
+}
+
+/// The container or the pod that a container has the network of; `None` if that is its own.
+pub(crate) fn network_owner(context: &Context, container: &Container) -> Result<Option<Container>, Report> {
+    if !matches!(container.config.network, Network::Container(_)) {
+        return Ok(None);
+    }
+    let mut listing = container::list(&context.store_to_read()?)?;
+    let id = listing.network_of(container).config.id.clone();
+    let mut all = std::mem::take(&mut listing.containers).into_iter().chain(std::mem::take(&mut listing.pods));
+    Ok(all.find(|other| other.config.id == id && id != container.config.id))
 }
 
 /// The ports of containers that have the network of a pod or of another container: the other's.

@@ -33,6 +33,8 @@ pub(super) struct Places {
     pub(super) name_servers: Vec<IpAddr>,
     /// It is in such networks, all are internal, and it has no helper of its own.
     pub(super) is_internal: bool,
+    /// Names that it has for others, and their addresses.
+    pub(super) links: Vec<(String, IpAddr)>,
 }
 
 /// Why the files cannot be made.
@@ -92,6 +94,7 @@ pub(super) fn of_network(
     let network = &config.network;
     let host = net::files::HostFiles::read(network)?;
     let has_host = *network != Network::None && !places.is_internal;
+    let extra = [&config.extra_hosts[..], &places.links[..]].concat();
     let hosts = net::files::hosts(&net::files::Hosts {
         network,
         hostname: &config.hostname,
@@ -99,7 +102,7 @@ pub(super) fn of_network(
         other_name: config.sandbox.as_ref().and_then(|pod| pod.infra_name.as_ref()).map(Name::as_str),
         own: &places.addresses,
         outward: has_host.then(net::addresses::outward).flatten(),
-        extra: &config.extra_hosts,
+        extra: &extra,
         gateway: &config.gateway_hosts,
         base: base.unwrap_or(&host.hosts),
     })?;

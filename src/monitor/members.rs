@@ -14,11 +14,19 @@ impl Parts {
         // A name that is missing there is no reason to refuse the member.
         drop(files::add_names(self.records.directory(), &names));
         self.connections.set_member(id, names);
+        self.tell_networks();
+    }
+
+    /// Others in the pod's networks find its members by their names.
+    fn tell_networks(&mut self) {
+        let names: Vec<String> = self.connections.members().flatten().cloned().collect();
+        self.networks.name_others(&names);
     }
 
     /// A member has ended. With the policy `stop` the pod ends with the last one.
     pub(super) fn member_leaves(&mut self, names: &[String]) {
         drop(files::remove_names(self.records.directory(), names));
+        self.tell_networks();
         if self.ends_with_members && self.connections.members().next().is_none() {
             self.stop(AskedBy::System, None, None);
         }

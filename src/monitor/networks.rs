@@ -9,6 +9,7 @@
 //! ```
 
 mod change;
+mod names;
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use self::change::helper_families;
 pub(super) use self::change::{Running, has_helper};
+use self::names::learn_name;
 use super::directory::ContainerDir;
 use super::files::{self, Places};
 use super::protocol::{self, Event};
@@ -24,7 +26,7 @@ use super::start::{Error, Start, step};
 use super::timers::{Timer, Timers};
 use crate::net;
 use crate::net::addresses;
-use crate::net::lease::{Lease, NewLease, Owner};
+use crate::net::lease::{NewLease, Owner};
 use crate::net::member::{Joiner, Member};
 use crate::plan::ContainerConfig;
 use crate::storage::events::{Event as Happening, EventKind, EventLog};
@@ -73,7 +75,7 @@ impl Networks {
             programs: start.network.programs.clone(),
             locks: start.network.locks.clone(),
             keeps_addresses: start.config.sandbox.is_some(),
-            told: Arc::new(Told(start.network_events.clone())),
+            told: told(start.network_events.clone()),
         };
         let is_joined = start.extras.joined.iter().any(|(kind, _)| *kind == NamespaceKind::Network);
         let adopts = is_joined && start.config.sandbox.is_some();
@@ -109,7 +111,12 @@ impl Networks {
             }
         }
         self.know_each_other();
-        Ok(joined?)
+        joined?;
+        self.linked_hosts().map(drop).inspect_err(|_| {
+            for (_, member) in self.members.split_off(before) {
+                self.release(&member);
+            }
+        })
     }
 
     /// The leases that the container wants in the networks that it is to be in, and is not yet.
@@ -134,6 +141,7 @@ impl Networks {
                 networks: networks.clone(),
                 dns: config.dns.clone(),
                 has_helper: has_helper(config),
+                links: endpoint.links.clone(),
                 descriptor: None,
             };
             (name, lease)
@@ -157,6 +165,8 @@ impl Networks {
             addresses: all().flat_map(|member| &member.lease.addresses).map(|address| address.ip).collect(),
             name_servers: all().flat_map(|member| member.name_servers()).collect(),
             is_internal: !self.members.is_empty() && !has_helper(config) && all().all(|member| member.record.internal),
+            // One that has ended meanwhile has no line any more.
+            links: self.linked_hosts().unwrap_or_default(),
         };
         let base = files::base_of(directory, config)?;
         for (name, content) in files::of_network(config, &places, base.as_deref())? {
@@ -354,6 +364,11 @@ impl Rejoin {
     }
 }
 
+/// Writes what happens to networks to this log.
+pub(crate) fn told(events: EventLog) -> Arc<dyn net::Tell> {
+    Arc::new(Told(events))
+}
+
 /// Where what happens to networks is written: their keepers know it.
 #[derive(Debug)]
 struct Told(EventLog);
@@ -362,15 +377,5 @@ impl net::Tell for Told {
     fn restarted(&self, network: &NetworkRecord) {
         let event = Happening::new(EventKind::Network, "restart", network.id.as_str(), network.name.as_str());
         self.0.add(&[event.with("type", &network.driver)]);
-    }
-}
-
-/// Gives a lease the container's names, if it has been renamed.
-fn learn_name(directory: &ContainerDir, network: &Name, lease: &mut Lease) {
-    let Some(name) = directory.name().ok().flatten().filter(|name| *name != lease.name) else { return };
-    let Ok(config) = directory.config() else { return };
-    if let Some((_, endpoint)) = config.network.bridges().find(|(name, _)| name == network) {
-        lease.names = config.names_in(endpoint);
-        lease.name = name;
     }
 }

@@ -165,6 +165,14 @@ pub(crate) enum Error {
         /// The other network.
         other: String,
     },
+    /// A network without a name server can give a container no name for one that does not run.
+    #[error("`--link`: container `{container}` does not run, and the network `{network}` has no DNS")]
+    LinkedToNobody {
+        /// The network.
+        network: String,
+        /// The other container.
+        container: String,
+    },
     /// The keeper of a network says why it cannot be used.
     #[error("{}", said(.network, .report))]
     Keeper {
@@ -190,7 +198,7 @@ impl From<Error> for Report {
             Error::Keeper { ref report, .. } => {
                 return Self::new(report.kind, error.to_string()).with_hint_of(report.hint.clone());
             }
-            Error::Apart { .. } => ReportKind::Conflict,
+            Error::Apart { .. } | Error::LinkedToNobody { .. } => ReportKind::Conflict,
             Error::NoNetwork { .. } => ReportKind::NotFound(Thing::Network),
             Error::Network { ref source, .. } => ReportKind::of_step(source),
             Error::NoProgram { .. } | Error::NoFilter { .. } | Error::HelperEnded { .. } => ReportKind::Unavailable,
@@ -235,12 +243,18 @@ impl Error {
             Self::Apart { other, .. } => {
                 Some(format!("stop the containers of `{other}`: when it is used again, both have the same owner"))
             }
+            Self::LinkedToNobody { container, .. } => Some(format!("start it first: `rc start {container}`")),
+            Self::Network { source, .. } if source.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                Some("`rc doctor` says what the kernel does not have, and what to do".to_owned())
+            }
             Self::NoIpv6 { .. } => Some("use `--network pasta`".to_owned()),
-            Self::HelperEnded { words, .. } if words.contains("/dev/net/tun") => Some(
-                "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if not every \
-                 user can open it"
-                    .to_owned(),
-            ),
+            Self::HelperEnded { words, .. }
+                if ["/dev/net/tun", "tun socket", "TUNSETIFF"].iter().any(|sign| words.contains(sign)) =>
+            {
+                let device = "the helpers need the device: `sudo modprobe tun`, and `sudo chmod 0666 /dev/net/tun` if \
+                              not every user can open it";
+                Some(device.to_owned())
+            }
             // First: of a family without a default route pasta says so whatever else is wrong.
             Self::HelperEnded { driver: "pasta", words, .. } if words.contains("Overlapping port") => {
                 Some("this pasta publishes a port number for one family alone: use another one for IPv6".to_owned())

@@ -23,7 +23,7 @@ pub(crate) use owner::Owner;
 use super::record::{Error, LockedNetwork, Networks};
 use crate::sys::fs::{self, AtPath as _, PathError};
 use crate::sys::process_id::ProcessId;
-use crate::types::{MacAddress, Name, NetworkAddress, json};
+use crate::types::{Linked, MacAddress, Name, NetworkAddress, json};
 
 /// The most bytes of a lease.
 const LIMIT: u64 = 1 << 18;
@@ -42,6 +42,9 @@ pub(crate) struct Lease {
     /// All names by which the network's other members find it: its name, its aliases, 12 digits of its ID, its host
     /// name.
     pub(crate) names: Vec<String>,
+    /// Names of those who share its network, the members of a pod: others find them at its addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) members: Vec<String>,
     /// Its addresses, each with the prefix of its subnet, in the order of the subnets.
     pub(crate) addresses: Vec<NetworkAddress>,
     /// The interface's MAC address.
@@ -56,6 +59,9 @@ pub(crate) struct Lease {
     /// The owner reaches the outside by a helper of its own, even if all its networks are internal.
     #[serde(default)]
     pub(crate) has_helper: bool,
+    /// Names by which the owner alone finds others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<Linked>,
     /// The number of the descriptor of the network's namespace in the owner's monitor.
     #[serde(default)]
     pub(crate) descriptor: Option<i32>,
@@ -85,6 +91,8 @@ pub(crate) struct NewLease {
     pub(crate) dns: Vec<IpAddr>,
     /// As in [`Lease`].
     pub(crate) has_helper: bool,
+    /// As in [`Lease`].
+    pub(crate) links: Vec<Linked>,
     /// As in [`Lease`].
     pub(crate) descriptor: Option<i32>,
 }
@@ -139,10 +147,22 @@ impl LockedNetwork {
             IpAddr::V6(_) => None,
         });
         let mac = new.mac.unwrap_or_else(|| MacAddress::of_ipv4(v4.unwrap_or_else(|| new.owner.number())));
-        let NewLease { owner, name, names, interface, networks, dns, has_helper, descriptor, .. } = new;
-        let init = None;
-        let lease =
-            Lease { owner, name, names, addresses, mac, interface, networks, dns, has_helper, descriptor, init };
+        let NewLease { owner, name, names, interface, networks, dns, links, has_helper, descriptor, .. } = new;
+        let lease = Lease {
+            owner,
+            name,
+            names,
+            members: Vec::new(),
+            addresses,
+            mac,
+            interface,
+            networks,
+            dns,
+            links,
+            has_helper,
+            descriptor,
+            init: None,
+        };
         self.write_new(&lease)?;
         self.remember(&lease);
         Ok(lease)

@@ -1,6 +1,8 @@
 //! A container's place in a network with a name, as its monitor has it: a connection to the network's keeper, the
 //! network's namespace, an address.
 
+mod visit;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -101,16 +103,25 @@ impl Joiner {
         // A monitor that was killed has left them.
         let before = self.networks.owner().map(|own| locked.remove_leases_of(own)).transpose()?.unwrap_or_default();
         let new = if self.keeps_addresses { NewLease { wanted: kept(new.wanted, before), ..new } } else { new };
-        let Welcome { connection, namespace, home, has_filter } = match self.connect(&locked)? {
-            Some(welcome) => welcome,
-            None => match self.find(&locked)? {
-                Some((namespace, home)) => self.make(&locked, home.as_fd(), Some(namespace.as_fd()))?,
-                None => self.make(&locked, home()?.as_fd(), None)?,
-            },
-        };
+        let Welcome { connection, namespace, home, has_filter } = self.enter(&locked, home)?;
         let lease = locked.allocate(NewLease { descriptor: Some(namespace.as_raw_fd()), ..new })?;
         let record = locked.record.clone();
         Ok(Member { record, lease, namespace, home, has_filter, connection: Some(connection), way_out: None })
+    }
+
+    /// Finds the network's keeper or makes one, in the namespace of `home` if the network has none yet.
+    fn enter(
+        &self,
+        locked: &LockedNetwork,
+        home: impl FnOnce() -> Result<OwnedFd, crate::userns::Error>,
+    ) -> Result<Welcome, Error> {
+        match self.connect(locked)? {
+            Some(welcome) => Ok(welcome),
+            None => match self.find(locked)? {
+                Some((namespace, home)) => self.make(locked, home.as_fd(), Some(namespace.as_fd())),
+                None => self.make(locked, home()?.as_fd(), None),
+            },
+        }
     }
 
     /// Connects a member to a keeper again, after the death of the last one, and returns the connection: in a child of

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerConfig, Error, Updated};
-use crate::types::{Endpoint, Invalid, Name, Network, NetworkDriver, NetworkRecord};
+use crate::types::{Endpoint, Invalid, Linked, Name, Network, NetworkDriver, NetworkRecord};
 
 /// A change. A monitor makes it for a container that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +30,17 @@ pub(crate) struct ConnectRequest {
     pub(crate) mac_address: Option<String>,
     /// `--alias`.
     pub(crate) aliases: Vec<String>,
+    /// `--link`: `CONTAINER[:ALIAS]`.
+    pub(crate) links: Vec<String>,
 }
 
 impl ConnectRequest {
-    /// The container's place in the network. Fails if the network cannot give what is asked of it.
+    /// The links, as typed.
+    pub(crate) fn linked(&self) -> Result<Vec<Linked>, Error> {
+        self.links.iter().map(|text| text.parse().map_err(Error::option("--link"))).collect()
+    }
+
+    /// The container's place in the network, without links. Fails if the network cannot give what is asked of it.
     pub(crate) fn endpoint(&self, record: &NetworkRecord) -> Result<Endpoint, Error> {
         let mut endpoint = Endpoint { network: Some(record.name.clone()), ..NetworkDriver::Bridge.into() };
         for (option, text, is_ipv6) in [("--ip", &self.ip, false), ("--ip6", &self.ip6, true)] {

@@ -205,6 +205,11 @@ impl Error {
                 Some(format!("create it with `rc pod create {0}`, or use `--pod new:{0}`", name.escape_debug()))
             }
             Self::OfPod { .. } => Some("give it to `rc pod create`, or to `rc run --pod new:NAME`".to_owned()),
+            Self::NotConnected { network, .. } if *network == Name::default_network() => Some(
+                "without `--network` slirp4netns or pasta connects a container alone: start it with `--network podman` \
+                 to have it in this network"
+                    .to_owned(),
+            ),
             Self::NoSubnet => Some("name one with --subnet".to_owned()),
             _ => None,
         }

@@ -37,6 +37,7 @@ fn check(request: &Request, pod: &ContainerConfig) -> Result<(), Error> {
         ("--ip", request.ip.is_some(), "networks must be defined when the pod is created"),
         ("--ip6", request.ip6.is_some(), "networks must be defined when the pod is created"),
         ("--mac-address", request.mac_address.is_some(), "networks must be defined when the pod is created"),
+        ("--link", !request.links.is_empty(), "networks must be defined when the pod is created"),
         ("--network-alias", !request.network_aliases.is_empty(), "networks must be defined when the pod is created"),
         (
             "--publish",

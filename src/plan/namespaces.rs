@@ -166,8 +166,18 @@ impl Shared {
             let other = if self.host_uts { "--uts host" } else { "--uts container" };
             return Err(Error::Exclusive { options: ["--hostname", other] });
         }
-        if !request.publish.is_empty() && matches!(self.network, Network::Container(_)) {
-            return Err(Error::Exclusive { options: ["--publish", "--network container"] });
+        // Its ports are the other's, and so are `hosts` and `resolv.conf`. Source: docker, `validateNetMode`.
+        let of_other = [
+            ("--publish", request.publish.is_empty()),
+            ("--add-host", request.add_hosts.is_empty()),
+            ("--dns", request.dns.is_empty()),
+            ("--dns-option", request.dns_options.is_empty()),
+            ("--dns-search", request.dns_search.is_empty()),
+        ];
+        if let (Network::Container(_), Some((option, _))) =
+            (&self.network, of_other.iter().find(|(_, is_unset)| !is_unset))
+        {
+            return Err(Error::Exclusive { options: [*option, "--network container"] });
         }
         Ok(())
     }
@@ -309,12 +319,16 @@ mod tests {
         assert_eq!(of(&request("private", "shareable", "private")).unwrap().ipc, Ipc::Private);
         let path = of(&request("", "", "ns:/proc/1/ns/uts")).unwrap();
         assert_eq!(path.namespaces.joined[&NamespaceKind::Uts], Joined::Path("/proc/1/ns/uts".into()));
+        // That of `web` is its own.
+        let joins = Request { network: Some(Network::Container("web".to_owned())), ..request("", "", "") };
         for (bad, reason) in [
             (request("x", "", ""), "`--pid`: namespace `x` must be private, host, container:NAME or ns:/PATH"),
             (request("", "", "ns:x"), "`--uts`: namespace `ns:x` must be"),
             (request("", "x", ""), "must be private, shareable, none"),
             (request("container:gone", "", ""), "no such container"),
             (Request { hostname: Some("x".to_owned()), ..request("", "", "host") }, "`--hostname` and `--uts host`"),
+            (Request { dns: vec!["1.1.1.1".to_owned()], ..joins.clone() }, "`--dns` and `--network container`"),
+            (Request { add_hosts: vec!["a:1.1.1.1".to_owned()], ..joins.clone() }, "`--add-host` and `--network"),
         ] {
             let error = of(&bad).unwrap_err();
             assert!(error.contains(reason), "{error}");

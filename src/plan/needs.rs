@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{
-    Defaults, FreePort, ImageDefaults, MountRequest, Request, accounts, cdi, expose, kernel, mounts, namespaces,
+    Defaults, FreePort, ImageDefaults, MountRequest, Request, accounts, cdi, expose, kernel, links, mounts, namespaces,
     network, ports, timezone, user_namespace, volumes_from,
 };
 use crate::types::Protocol;
@@ -62,7 +62,11 @@ pub(crate) fn needs(
         oom_score_adj: request.oom_score_adj.is_some(),
         described: cdi::names(request),
         zone: request.tz.as_deref().and_then(timezone::file),
-        containers: namespaces::containers(request).into_iter().chain(volumes_from::containers(request)).collect(),
+        containers: namespaces::containers(request)
+            .into_iter()
+            .chain(volumes_from::containers(request))
+            .chain(links::containers(&request.links))
+            .collect(),
         taken_ids: user_namespace::needs_free_ids(mode),
         globs: request.mounts.iter().filter_map(MountRequest::pattern).map(str::to_owned).collect(),
         accounts: accounts::needed(request, user_namespace::keeps_user(request, mode)),
@@ -101,8 +105,11 @@ mod tests {
         };
         request.limits.device_read_bps = words(&["/dev/a:1mb", "a", "/dev/a:2"]);
         request.limits.blkio_weight_devices = words(&["/dev/b:10", "/etc/passwd:10"]);
-        let free =
-            |address: Option<&str>, protocol| FreePort { address: address.map(|a| a.parse().unwrap()), protocol };
+        let free = |address: Option<&str>, protocol| FreePort {
+            address: address.map(|a| a.parse().unwrap()),
+            protocol,
+            among: None,
+        };
         let expected = Needs {
             ports: vec![
                 free(None, Protocol::Tcp),

@@ -60,6 +60,7 @@ pub(super) fn names(network: &Network) -> BTreeSet<String> {
 /// The network, with each network in it as its record names it. Fails if one does not exist, is named twice, or cannot
 /// give what is asked of it.
 pub(super) fn known(
+    request: &Request,
     mut network: Network,
     found: &BTreeMap<String, Option<Box<NetworkRecord>>>,
 ) -> Result<Network, Error> {
@@ -77,9 +78,16 @@ pub(super) fn known(
         if !seen.insert(record.name.clone()) {
             return Err(invalid("network", record.name.as_str(), "it is named twice".to_owned()));
         }
-        record.check_addresses(&endpoint.addresses).map_err(Error::option("--network"))?;
+        let asked_by = |option, text: &Option<String>, value: &str| (text.as_deref() == Some(value)).then_some(option);
+        record.check_addresses(&endpoint.addresses).map_err(|error| {
+            let own = asked_by("--ip", &request.ip, &error.value).or(asked_by("--ip6", &request.ip6, &error.value));
+            Error::option(own.unwrap_or("--network"))(error)
+        })?;
         if let (Some(alias), false) = (endpoint.aliases.first(), record.dns_enabled) {
-            return Err(invalid("alias", alias.as_str(), format!("the network `{}` has no DNS", record.name)));
+            let is_own = request.network_aliases.iter().any(|name| name == alias.as_str());
+            let option = if is_own { "--network-alias" } else { "--network" };
+            let reason = format!("the network `{}` has no DNS", record.name);
+            return Err(Error::option(option)(Invalid::new("alias", alias.as_str(), reason)));
         }
         if let Some(name) = &endpoint.interface
             && !interfaces.insert(name.clone())
@@ -163,7 +171,7 @@ mod tests {
             let record = [("podman", &podman), ("app", &app), ("c0ffee", &app)].into_iter().find(|(n, _)| *n == name);
             found.insert(name, record.map(|(_, record)| Box::new(record.clone())));
         }
-        known(network, &found).map(|network| network.to_string()).map_err(text)
+        known(request, network, &found).map(|network| network.to_string()).map_err(text)
     }
 
     #[test]
@@ -233,6 +241,14 @@ mod tests {
             (
                 with("app", |request| request.ip6 = Some("10.89.0.3".to_owned())),
                 "`--ip6`: address `10.89.0.3` must be an IPv6 address",
+            ),
+            (
+                with("app", |request| request.ip = Some("10.89.0.1".to_owned())),
+                "`--ip`: address `10.89.0.1` cannot be a container's: it is the gateway of the network `app`",
+            ),
+            (
+                with("podman", |request| request.network_aliases = words(&["db"])),
+                "`--network-alias`: invalid alias `db`: the network `podman` has no DNS",
             ),
             (
                 with("host", |request| request.mac_address = Some("02:42:00:00:00:07".to_owned())),

@@ -1,4 +1,5 @@
-//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`.
+//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`. A range of the host for one port of
+//! the container stands for a free port of that range, as in docker.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +10,7 @@ use super::{Defaults, Error, Facts, PortRequest};
 use crate::types::{Invalid, PortMapping, Protocol};
 
 /// Why a range is refused.
-const RANGE: &str = "a port must be a number from 1 to 65535, or a range of two";
+const RANGE: &str = "a port is a number from 1 to 65535, and a range FIRST-LAST, the smaller one first";
 
 /// Every published port: ranges expanded, free host ports chosen, none twice.
 pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<PortMapping>, Error> {
@@ -45,6 +46,8 @@ pub(crate) struct FreePort {
     pub(crate) address: Option<IpAddr>,
     /// The protocol.
     pub(crate) protocol: Protocol,
+    /// The first and the last port among which it must be; any if absent.
+    pub(crate) among: Option<(u16, u16)>,
 }
 
 /// What must be looked up for the published ports: a free port for each that names no port of the host, in this order,
@@ -55,7 +58,10 @@ pub(super) fn needs(published: &[PortRequest], defaults: &Defaults) -> (Vec<Free
         let address = one.host_address(defaults);
         match (one.host_ports(), one.container_ports()) {
             (Ok(Some(ports)), _) => named.extend(ports.map(|port| (one.protocol, port))),
-            (Ok(None), Some(ports)) => free.extend(ports.map(|_| FreePort { address, protocol: one.protocol })),
+            (Ok(None), Some(ports)) => {
+                let among = one.host_port.zip(one.host_last);
+                free.extend(ports.map(|_| FreePort { address, protocol: one.protocol, among }));
+            }
             (Ok(None), None) | (Err(()), _) => {}
         }
     }
@@ -73,6 +79,10 @@ impl PortRequest {
 
     /// The ports of the host, if they are named.
     fn host_ports(&self) -> Result<Option<RangeInclusive<u16>>, ()> {
+        if let Some(last) = self.host_last {
+            let is_range = self.host_port.is_some_and(|first| first > 0 && first <= last);
+            return if is_range && self.count == 1 { Ok(None) } else { Err(()) };
+        }
         self.host_port.map(|first| from(first, self.count).ok_or(())).transpose()
     }
 
@@ -99,8 +109,10 @@ impl fmt::Display for PortRequest {
             0 | 1 => write!(f, "{first}"),
             _ => write!(f, "{first}-{}", last(first)),
         };
-        if let Some(first) = self.host_port {
-            range(first)?;
+        match (self.host_port, self.host_last) {
+            (Some(first), Some(last)) => write!(f, "{first}-{last}")?,
+            (Some(first), None) => range(first)?,
+            (None, _) => {}
         }
         if self.host_port.is_some() || self.host_ip.is_some() {
             f.write_str(":")?;
@@ -164,14 +176,18 @@ fn parse(text: &str) -> Result<PortRequest, Invalid> {
     let range = |text: &str| range(text).ok_or_else(|| invalid(RANGE));
     let container = range(container)?;
     let host = if host.is_empty() || host == "0" { None } else { Some(range(host)?) };
+    let mut host_last = None;
     if let Some(host) = &host
         && host.len() != container.len()
     {
-        return Err(invalid("the two ranges differ in length"));
+        if container.len() > 1 {
+            return Err(invalid("the two ranges differ in length"));
+        }
+        host_last = Some(*host.end());
     }
     let count = u16::try_from(container.len()).unwrap_or(u16::MAX);
     let host_port = host.map(|range| *range.start());
-    Ok(PortRequest { host_ip: address, host_port, container_port: *container.start(), count, protocol })
+    Ok(PortRequest { host_ip: address, host_port, host_last, container_port: *container.start(), count, protocol })
 }
 
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
@@ -217,6 +233,8 @@ mod tests {
             (&["[::]::80/udp"], &[":: 20000 80 udp"]),
             (&["8000-8002:80-82"], &["* 8000 80 tcp", "* 8001 81 tcp", "* 8002 82 tcp"]),
             (&[":80"], &["* 20000 80 tcp"]),
+            // A free one of the range, which is looked up.
+            (&["8000-8002:80"], &["* 20000 80 tcp"]),
             (&["8080:80", "8080:80"], &["* 8080 80 tcp"]),
             (&["127.0.0.1:80:80", "127.0.0.2:80:80"], &["127.0.0.1 80 80 tcp", "127.0.0.2 80 80 tcp"]),
         ] {
@@ -239,7 +257,7 @@ mod tests {
             "::1:80:80",
             "[::1]80:80",
             "[1.2.3.4]:1:2",
-            "8000-8001:80",
+            "8000-8002:80-81",
             "8000:80-81",
             "81-80",
             "80-",
@@ -271,6 +289,16 @@ mod tests {
         };
         assert_eq!(resolve(json(65000, 65000, 536)), Ok(536));
         assert_eq!(resolve(serde_json::json!({ "hostPort": 5, "containerPort": 6 })), Ok(1));
+        let among = |first: u16, last: u16, count: u16| {
+            serde_json::json!({
+                "hostPort": first, "hostLast": last, "containerPort": 80, "count": count
+            })
+        };
+        // Nothing was looked up for it.
+        assert_eq!(resolve(among(8, 9, 1)), Err("`--publish`: the host has no free port for 80".to_owned()));
+        for bad in [among(9, 8, 1), among(0, 8, 1), among(8, 9, 2)] {
+            assert!(resolve(bad).is_err_and(|error| error.starts_with("`--publish`: invalid port")));
+        }
         for (bad, shown) in [(json(8, 9, 0), "8:9"), (json(0, 1, 1), "0:1"), (json(1, 0, 1), "1:0")] {
             assert_eq!(resolve(bad), Err(format!("`--publish`: invalid port `{shown}`: {RANGE}")));
         }
@@ -279,7 +307,9 @@ mod tests {
 
     #[test]
     fn a_request_is_shown_as_it_was_typed() {
-        for text in ["80", "8080:80", "80-81", "127.0.0.1::53/udp", "[::1]:8000-8001:80-81/udp", "1.2.3.4:5:6"] {
+        for text in
+            ["80", "8080:80", "80-81", "127.0.0.1::53/udp", "[::1]:8000-8001:80-81/udp", "1.2.3.4:5:6", "8000-8005:80"]
+        {
             assert_eq!(PortRequest::from_publish(text).unwrap().to_string(), text);
         }
     }

@@ -115,6 +115,8 @@ pub(crate) struct Request {
     pub(crate) mac_address: Option<String>,
     /// `--network-alias`: names in all of the container's networks.
     pub(crate) network_aliases: Vec<String>,
+    /// `--link`: names by which this container alone finds others, `CONTAINER[:ALIAS]`.
+    pub(crate) links: Vec<String>,
     /// `--publish`.
     pub(crate) publish: Vec<PortRequest>,
     /// `--publish-all`: every port that the image or `--expose` names, on any port of the host.
@@ -406,6 +408,9 @@ pub(crate) struct PortRequest {
     /// The first port of the host; absent: any that is free, for each.
     #[serde(default)]
     pub(crate) host_port: Option<u16>,
+    /// For one port of the container: the last port of the host among which a free one is taken.
+    #[serde(default)]
+    pub(crate) host_last: Option<u16>,
     /// The first port of the container.
     pub(crate) container_port: u16,
     /// How many ports.

@@ -7,8 +7,8 @@ use super::resolver::{hostname, resolver};
 use super::{
     ContainerConfig, Defaults, Error, Facts, Identity, ImageDefaults, ImageSource, LogDriver, Request, Sdnotify,
     accounts, capabilities, cdi, cgroups, command, env, expose, first_process, health, hosts_file, kernel, labels,
-    limits, logging, membership, mounts, namespaces, network, paths, ports, restart, rlimits, root_directory, secrets,
-    security, service, timezone, user, user_namespace,
+    limits, links as linked_names, logging, membership, mounts, namespaces, network, paths, ports, restart, rlimits,
+    root_directory, secrets, security, service, timezone, user, user_namespace,
 };
 use crate::types::{ContainerId, Invalid, Network, PortMapping, Signal, parse_size};
 
@@ -140,7 +140,8 @@ fn resolve_beside(
 
 /// The network, in which all networks with names are known.
 fn known_network(request: &Request, facts: &Facts) -> Result<Network, Error> {
-    network::known(network::network(request, &facts.defaults)?, &facts.found.networks)
+    let network = network::known(request, network::network(request, &facts.defaults)?, &facts.found.networks)?;
+    linked_names::linked(network, &request.links, facts)
 }
 
 /// The host name: the pod's, or that of the container.

@@ -65,10 +65,23 @@ fn at_path(path: &Path, kinds: CloneFlags) -> Result<SharedNamespaces, Failure> 
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let from = rustix::fs::open(path, flags, Mode::empty()).step_on("open the namespace", path)?;
     if namespace::kind_of(from.as_fd()) != Some(kinds) {
-        let message = format!("`{}` is not a namespace of this kind", path.display().to_string().escape_debug());
+        let path = path.display().to_string();
+        let message = format!("`{}` is not a {} namespace", path.escape_debug(), word_for(kinds));
         return Err(Failure::reason(ReportKind::Invalid, message));
     }
     Ok(SharedNamespaces { kinds, from, is_process: false, name: path.display().to_string() })
+}
+
+/// What a kind of namespace is called.
+fn word_for(kind: CloneFlags) -> &'static str {
+    match kind {
+        CloneFlags::CLONE_NEWNET => "network",
+        CloneFlags::CLONE_NEWPID => "PID",
+        CloneFlags::CLONE_NEWIPC => "IPC",
+        CloneFlags::CLONE_NEWUTS => "UTS",
+        CloneFlags::CLONE_NEWCGROUP => "cgroup",
+        _ => "user",
+    }
 }
 
 /// The flag of setns(2) for a kind of namespace.

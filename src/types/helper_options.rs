@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::network::is_interface;
+use super::is_interface;
 use super::{Endpoint, Invalid, NetworkDriver};
 
 /// The MTU of both helpers, unless another one is asked for.

@@ -45,6 +45,8 @@ impl FromStr for MacAddress {
             Some(_) => Err(invalid("it has six pairs of hex digits, with colons between them")),
             // Source: IEEE 802, "group address bit".
             None if bytes[0] & 1 == 1 => Err(invalid("it is the address of a group of interfaces")),
+            // The kernel refuses it as well, and says "cannot assign requested address" only.
+            None if bytes == [0; 6] => Err(invalid("no interface can have it")),
             None => Ok(Self(bytes)),
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, MacAddress, Name};
+use super::{Invalid, Linked, MacAddress, Name};
 
 /// The format in which this rc writes a network to disk. Older records have no format number, and one word for each of
 /// four networks.
@@ -62,6 +62,9 @@ pub(crate) struct Endpoint {
     /// Further names by which other containers of the network find this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) aliases: Vec<Name>,
+    /// Names by which this container alone finds others of the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<Linked>,
     /// The interface's name in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<String>,
@@ -128,6 +131,7 @@ impl From<NetworkDriver> for Endpoint {
             addresses: Vec::new(),
             mac: None,
             aliases: Vec::new(),
+            links: Vec::new(),
             interface: None,
             options: Vec::new(),
         }
@@ -144,42 +148,6 @@ impl Endpoint {
     pub(crate) fn name(&self) -> &str {
         self.network.as_ref().map_or(self.driver.as_str(), Name::as_str)
     }
-
-    /// Reads the options after a network's name: `ip=10.0.0.5,alias=db,…`. Others are left to the driver. Source:
-    /// podman-run(1), `--network`.
-    fn read(mut self, options: &str) -> Result<Self, Invalid> {
-        for option in options.split(',').filter(|option| !option.is_empty()) {
-            let invalid = |reason: &str| Invalid::new("network option", option, reason);
-            let Some((key, value)) = option.split_once('=') else { return Err(invalid("it must be NAME=VALUE")) };
-            match key {
-                "ip" | "ip6" => {
-                    let address: IpAddr = value.parse().map_err(|_| invalid("it must be an IP address"))?;
-                    if address.is_ipv6() != (key == "ip6") {
-                        return Err(invalid("`ip` is for IPv4, `ip6` for IPv6"));
-                    }
-                    self.addresses.push(address);
-                }
-                "mac" => self.mac = Some(value.parse()?),
-                "alias" => self.aliases.push(value.parse()?),
-                "interface_name" if value == "lo" => {
-                    return Err(invalid("every container has an interface of this name"));
-                }
-                "interface_name" if is_interface(value) => self.interface = Some(value.to_owned()),
-                "interface_name" => {
-                    return Err(invalid("an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`"));
-                }
-                _ => self.options.push(option.to_owned()),
-            }
-        }
-        Ok(self)
-    }
-}
-
-/// The kernel takes more; a name like these needs no quoting anywhere. Source: `dev_valid_name`, IFNAMSIZ.
-pub(crate) fn is_interface(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let is_short = (1..16).contains(&name.len());
-    is_short && name.bytes().all(is_plain) && !name.starts_with('-') && name != "." && name != ".."
 }
 
 impl fmt::Display for Network {
@@ -199,20 +167,6 @@ impl fmt::Display for Network {
                 Ok(())
             }
         }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses = self.addresses.iter().map(|ip| format!("{}={ip}", if ip.is_ipv4() { "ip" } else { "ip6" }));
-        let options: Vec<String> = addresses
-            .chain(self.mac.map(|mac| format!("mac={mac}")))
-            .chain(self.aliases.iter().map(|alias| format!("alias={alias}")))
-            .chain(self.interface.iter().map(|name| format!("interface_name={name}")))
-            .chain(self.options.iter().cloned())
-            .collect();
-        let colon = if options.is_empty() { "" } else { ":" };
-        write!(f, "{}{colon}{}", self.name(), options.join(","))
     }
 }
 

@@ -9,6 +9,7 @@ mod network;
 use std::path::{Path, PathBuf};
 
 pub(super) use network::bindings;
+pub(crate) use network::network as network_settings;
 use serde_json::{Map, Value, json};
 
 use super::{NEVER, command};

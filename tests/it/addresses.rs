@@ -100,10 +100,18 @@ fn what_was_asked_for_is_given_and_shown() {
         ("IPv6Gateway", json!("fd12:3::1")),
         ("MacAddress", json!("02:42:00:00:00:07")),
         ("NetworkID", json!("app")),
+        ("IPAMConfig", json!({ "IPv4Address": "10.212.3.9", "IPv6Address": "fd12:3::9" })),
         ("Aliases", json!(["db", id[..12]])),
     ] {
         assert_eq!(one[key], expected, "{key}");
     }
+    // As docker, it has the network's ID, and others find the namespace by a path.
+    let shown = "{{.NetworkSettings.Networks.app.NetworkID}} {{.NetworkSettings.SandboxKey}}";
+    let seen =
+        crate::dialects::called(&lab, "docker", &format!("inspect -f {} one", shown.replace(' ', "_"))).run().text();
+    let place = lab.rc(["inspect", "-f", "/proc/{{.State.Pid}}/ns/net", "one"]).run().text();
+    let network = lab.rc(["network", "inspect", "-f", "{{.ID}}", "app"]).run().text();
+    assert_eq!(seen, format!("{network} {place}"));
     let mac = lab.rc(["exec", "one", "/payload", "read", "/sys/class/net/eth0/address"]).run().text();
     assert_eq!(mac.trim(), "02:42:00:00:00:07");
     // Who asks for nothing gets an address of the range, and a MAC address that belongs to it.

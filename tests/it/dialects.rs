@@ -7,7 +7,7 @@ use crate::support::Lab;
 use crate::support::command::Command;
 
 /// rc, called by this name.
-fn called<'a>(lab: &'a Lab, name: &str, words: &str) -> Command<'a> {
+pub(crate) fn called<'a>(lab: &'a Lab, name: &str, words: &str) -> Command<'a> {
     let link = lab.work(name);
     if !link.exists() {
         symlink(Lab::rc_path(), &link).expect("a link can be made");

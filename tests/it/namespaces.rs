@@ -133,7 +133,7 @@ fn a_namespace_may_be_named_by_a_path() {
     lab.rc(["run", "-d", "--name", "side"]).args(options).args(["payload", "/payload", "sleep"]).run().succeeds();
     assert_eq!(namespaces(&lab, "side")["net"], of_web["net"]);
     for (value, reason) in [
-        (path("uts"), "is not a namespace of this kind"),
+        (path("uts"), "is not a network namespace"),
         ("ns:/nowhere".to_owned(), "no such file or directory"),
         ("ns:/proc/1/ns/net".to_owned(), "cannot"),
     ] {

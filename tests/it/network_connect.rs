@@ -221,6 +221,24 @@ fn a_container_that_waits_for_its_restart_is_connected_by_it() {
 }
 
 #[test]
+fn a_connection_that_the_kernel_refuses_leaves_nothing() {
+    require!(program "ip");
+    require!(program "nsenter");
+    let lab = lab(&["app", "web"]);
+    start(&lab, "one", "app");
+    // The name that the next interface would have.
+    let pid = lab.rc(["inspect", "-f", "{{.State.Pid}}", "one"]).run().text();
+    let taken = format!("nsenter --net --target {} ip link add eth1 type veth peer name other", pid.trim());
+    lab.rc(["unshare", "sh", "-c", &taken]).run().succeeds();
+    let refused = lab.rc(["network", "connect", "web", "one"]).run().exits(125);
+    assert!(refused.stderr().contains("network `web`: cannot create a veth pair: file exists"), "{refused}");
+    assert_eq!(networks(&lab, "one").as_object().map(serde_json::Map::len), Some(1));
+    let leases = std::fs::read_dir(lab.store().join("networks/web/leases")).expect("leases").count();
+    assert_eq!(leases, 0);
+    lab.remove_containers();
+}
+
+#[test]
 fn a_change_that_cannot_be_made_changes_nothing() {
     let lab = lab(&["app", "web"]);
     start(&lab, "one", "app");
@@ -232,9 +250,12 @@ fn a_change_that_cannot_be_made_changes_nothing() {
         ("connect ghost one", 125, "no such network: ghost"),
         ("connect web ghost", 125, "no such container"),
         ("connect --ip 10.1.1.1 web one", 125, "must be in a subnet of the network `web`"),
-        ("connect --mac-address 00:00:00:00:00:00 web one", 125, "cannot assign requested address"),
-        ("connect --link x web one", 125, "has no option `--link`"),
+        ("connect --mac-address 00:00:00:00:00:00 web one", 125, "`00:00:00:00:00:00`: no interface can have it"),
+        ("connect --link ghost web one", 125, "no such container"),
+        ("connect --link alone web one", 125, "container `alone` is not in the network `web`"),
+        ("connect --driver-opt a=b web one", 125, "hint: rc's endpoints have no options"),
         ("disconnect web one", 125, "container `one` is not in the network `web`"),
+        ("disconnect bridge one", 125, "hint: without `--network` slirp4netns or pasta connects a container alone"),
         ("disconnect -f web one", 0, ""),
         ("disconnect -f web ghost", 0, ""),
         ("reload ghost", 125, "no such container"),

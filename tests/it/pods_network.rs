@@ -33,6 +33,30 @@ fn members_find_each_other_by_name_as_long_as_they_run() {
 }
 
 #[test]
+fn others_of_its_network_find_a_pod_by_the_names_of_its_members() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["network", "create", "app"]).run().succeeds();
+    lab.rc(["pod", "create", "--network", "app", "p"]).run().succeeds();
+    lab.rc(["run", "-d", "--network", "app", "--name", "other", "payload", "/payload", "hang"]).run().succeeds();
+    start(&lab, "one", &[], &["sleep"]);
+    start(&lab, "two", &[], &["sleep"]);
+    let look_up =
+        |name: &str| lab.rc(["exec", "other", "/payload", "look-up", "udp", "a", name]).run().text().trim().to_owned();
+    // As podman, a member shows the pod's network as its own.
+    let address = lab.rc(["inspect", "-f", "{{.NetworkSettings.Networks.app.IPAddress}}", "one"]).run().text();
+    assert!(address.starts_with("10.89."), "{address}");
+    for name in ["p", "one", "two", "two.app"] {
+        assert_eq!(look_up(name), address, "{name}");
+    }
+    lab.rc(["rm", "-f", "-t", "0", "two"]).run().succeeds();
+    wait::until("it is not found any more", || (look_up("two.dns.podman") == "NXDOMAIN").then_some(()));
+    assert_eq!(look_up("one"), address);
+    lab.rc(["rm", "-f", "-t", "0", "other"]).run().succeeds();
+    remove(&lab);
+}
+
+#[test]
 fn a_container_of_a_pod_shows_the_ports_of_the_pod() {
     require!(program "slirp4netns");
     let (lab, _) = lab(&["--network", "slirp4netns", "-p", "127.0.0.1::80"]);

@@ -315,6 +315,37 @@ fn a_relay_that_is_killed_is_replaced_and_the_port_stays_open() {
 }
 
 #[test]
+fn of_a_range_of_the_host_for_one_port_a_free_one_is_taken() {
+    let lab = lab!();
+    let first = port::take(2);
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, first)).expect("the port is free");
+    let publish = format!("{first}-{}:7", first + 1);
+    let options = ["-d", "--name", "web", "-p", &publish];
+    lab.rc(["run"]).args(options).args(["payload", "/payload", "greet", "7"]).run().succeeds();
+    lab.ready("web");
+    lab.rc(["port", "web", "7"]).run().prints(format!("0.0.0.0:{}\n", first + 1));
+    let refused = lab.rc(["run", "--rm", "-p", &publish, "payload", "/payload", "exit", "0"]).run().exits(125);
+    assert!(refused.stderr().contains("`--publish`: the host has no free port for 7"), "{refused}");
+    drop(listener);
+    lab.remove_containers();
+}
+
+#[test]
+fn a_relay_has_the_new_name_of_a_container_that_is_renamed() {
+    let lab = lab!();
+    let publish = format!("{}:7", port::take(1));
+    let options = ["-d", "--name", "older", "-p", &publish];
+    lab.rc(["run"]).args(options).args(["payload", "/payload", "greet", "7"]).run().succeeds();
+    let pid = wait::until("a relay", || relay("older"));
+    lab.rc(["rename", "older", "newer"]).run().succeeds();
+    assert_eq!(wait::until("the new name", || relay("newer")), pid);
+    // The next one has it, too.
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it lives");
+    wait::until("another relay", || relay("newer").filter(|new| *new != pid));
+    lab.remove_containers();
+}
+
+#[test]
 fn between_two_runs_a_port_refuses_and_stays_taken() {
     let lab = lab!();
     let port = port::take(1);

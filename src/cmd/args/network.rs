@@ -77,6 +77,9 @@ pub(super) struct ContainerNetworkArgs {
     /// Expose a port, or a range of ports
     #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
+    /// Find a container of a network by another name, in this container alone: CONTAINER[:ALIAS]
+    #[arg(long, value_name = "CONTAINER")]
+    link: Vec<String>,
     /// Publish all exposed ports to random ports on the host interface
     #[arg(short = 'P', long)]
     publish_all: bool,
@@ -90,6 +93,7 @@ impl ContainerNetworkArgs {
     /// As [`NetworkArgs::fill`]. Fails also if the pod cannot be determined.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), Report> {
         request.expose = self.expose;
+        request.links = self.link;
         request.publish_all = self.publish_all;
         self.network.fill(request)?;
         self.pod.fill(request)

@@ -81,7 +81,11 @@ fn descriptors_are_named_or_counted_from_three() {
 #[test]
 fn what_is_not_in_an_options_grammar_names_the_option() {
     for (line, error) in [
-        (["-p", "a"], "`--publish`: invalid port `a`: a port must be a number from 1 to 65535, or a range of two"),
+        (
+            ["-p", "a"],
+            "`--publish`: invalid port `a`: a port is a number from 1 to 65535, and a range FIRST-LAST, the smaller \
+             one first",
+        ),
         (["-v", "a:b:c:d"], "`--volume`: volume `a:b:c:d` must be [SOURCE:]DESTINATION[:OPTIONS]"),
     ] {
         assert_eq!(run(&[&line[..], &["box"]].concat()), Err(error.to_owned()));

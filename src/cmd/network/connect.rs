@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Set a static IPv6 address
     #[arg(long, value_name = "IP")]
     ip6: Option<String>,
+    /// Find a container of the network by another name, in this container alone: CONTAINER[:ALIAS]
+    #[arg(long, value_name = "CONTAINER")]
+    link: Vec<String>,
     /// Set a static MAC address
     #[arg(long, value_name = "MAC")]
     mac_address: Option<String>,
@@ -30,8 +33,8 @@ pub(crate) struct Args {
 
 /// Runs the command. It prints nothing.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let Args { aliases, ip, ip6, mac_address, network, container } = args;
-    let request = ConnectRequest { ip, ip6, mac_address, aliases };
+    let Args { aliases, ip, ip6, link, mac_address, network, container } = args;
+    let request = ConnectRequest { ip, ip6, mac_address, aliases, links: link };
     engine::connect_network(&ctx.engine, &network, &container, &request)?;
     Ok(Exit::SUCCESS)
 }

@@ -17,7 +17,11 @@ pub(crate) fn connect_network(
 ) -> Result<(), Report> {
     let store = context.store()?;
     let record = find(&Networks::of(store.root()), network)?;
-    let endpoint = request.endpoint(&record)?;
+    let mut endpoint = request.endpoint(&record)?;
+    for linked in request.linked()? {
+        let other = find_container(context, linked.to.as_str())?;
+        endpoint.links.push(other.config.linked_in(&record.name, linked)?);
+    }
     let container = find_container(context, container)?;
     container::change_networks(&container, &NetworkChange::Connect(endpoint))?;
     happened::in_network(store, "connect", &record, &container.config.id);

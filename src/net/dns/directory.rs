@@ -83,16 +83,24 @@ impl Names for Directory {
         // Also that of a member whose monitor was killed: it still asks.
         let lease = self.leases(&own).get(&address).and_then(|file| file.value().clone());
         let has_helper = lease.as_ref().is_some_and(|lease| lease.has_helper);
-        let (mut networks, mut dns) =
-            lease.map_or_else(Default::default, |lease| (lease.networks.clone(), lease.dns.clone()));
+        let (mut networks, mut dns, mut links) = match &lease {
+            Some(lease) => (lease.networks.clone(), lease.dns.clone(), lease.links.clone()),
+            None => Default::default(),
+        };
         if !networks.contains(&own) {
             networks.insert(0, own.clone());
+        }
+        // What it has in its other networks is in a lease of each.
+        for network in networks.iter().filter(|network| **network != own) {
+            let all = self.leases(network).values().filter_map(|file| file.value().as_ref());
+            let others = all.filter(|other| lease.as_ref().is_some_and(|lease| lease.owner == other.owner));
+            links.extend(others.flat_map(|lease| lease.links.iter().cloned()));
         }
         if dns.is_empty() {
             dns = self.record(&own).map_or_else(Vec::new, |record| record.network_dns_servers.clone());
         }
         let has_way_out = has_helper || networks.iter().any(|network| self.has_way_out(network));
-        Asker { networks, dns, has_way_out }
+        Asker { networks, dns, links, has_way_out }
     }
 
     fn addresses(&mut self, network: &Name, name: &str) -> Vec<IpAddr> {
@@ -102,7 +110,8 @@ impl Names for Directory {
         let leases = self.leases(network).iter();
         let named = leases.filter_map(|(address, file)| {
             let lease = file.value().as_ref()?;
-            lease.names.iter().any(|own| own.eq_ignore_ascii_case(name)).then(|| (*address, Rc::clone(lease)))
+            let mut all = lease.names.iter().chain(&lease.members);
+            all.any(|own| own.eq_ignore_ascii_case(name)).then(|| (*address, Rc::clone(lease)))
         });
         let mut named: Vec<(IpAddr, Rc<Lease>)> = named.collect();
         named.retain(|(_, lease)| self.owners.lives(&lease.owner));

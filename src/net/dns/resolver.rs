@@ -9,7 +9,7 @@ use hickory_proto::rr::{DNSClass, Name as DnsName, RData, RecordType};
 use super::answer::Answer;
 use super::query::Query;
 use crate::net::files::HOST_NAMES;
-use crate::types::Name;
+use crate::types::{Linked, Name};
 
 /// The domain of all names of containers, podman's. Source: podman-network-create(1), `--disable-dns`.
 const DOMAIN: &str = "dns.podman";
@@ -21,6 +21,8 @@ pub(super) struct Asker {
     pub(super) networks: Vec<Name>,
     /// Servers of its own, else those of the network; none: the host's.
     pub(super) dns: Vec<IpAddr>,
+    /// Names that it alone has for others.
+    pub(super) links: Vec<Linked>,
     /// One of its networks is not internal, or it has a helper of its own.
     pub(super) has_way_out: bool,
 }
@@ -97,7 +99,9 @@ fn own(text: &str, asker: &Asker, names: &mut impl Names) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for network in &asker.networks {
         for name in [Some(text), below(DOMAIN), below(network.as_str())].into_iter().flatten() {
-            for address in names.addresses(network, name) {
+            // As in docker, a link hides others that have the name.
+            let linked = asker.links.iter().find(|linked| linked.alias.as_str().eq_ignore_ascii_case(name));
+            for address in names.addresses(network, linked.map_or(name, |linked| linked.to.as_str())) {
                 if !addresses.contains(&address) {
                     addresses.push(address);
                 }

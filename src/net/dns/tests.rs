@@ -69,7 +69,7 @@ impl Names for Table {
     fn asker(&mut self, address: IpAddr) -> Asker {
         let is_in = |network: &Name| self.members(network).any(|(_, addresses)| addresses.contains(&address));
         let networks = self.networks.keys().filter(|network| is_in(network)).cloned().collect();
-        Asker { networks, dns: Vec::new(), has_way_out: true }
+        Asker { networks, dns: Vec::new(), links: Vec::new(), has_way_out: true }
     }
 
     fn addresses(&mut self, network: &Name, name: &str) -> Vec<IpAddr> {

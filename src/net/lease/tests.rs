@@ -35,6 +35,7 @@ fn new(number: u8, wanted: &[&str]) -> NewLease {
         networks: vec![app()],
         dns: Vec::new(),
         has_helper: false,
+        links: Vec::new(),
         descriptor: Some(7),
     }
 }

@@ -52,6 +52,22 @@ pub(super) fn read(words: &[String]) -> Result<Read, Error> {
                 "" | "true" | "1" => {}
                 _ => return Err(invalid("containers of a network always reach each other: make one for each")),
             },
+            // What every network has; docker's default.
+            "com.docker.network.bridge.gateway_mode_ipv4" | "com.docker.network.bridge.gateway_mode_ipv6" => {
+                match value {
+                    "nat" => {}
+                    _ => return Err(invalid("a network has a way out by NAT, or none: `--internal`")),
+                }
+            }
+            "com.docker.network.enable_ipv4" | "com.docker.network.enable_ipv6" => {
+                return Err(invalid("use `--ipv4` and `--ipv6`"));
+            }
+            "com.docker.network.bridge.host_binding_ipv4" => {
+                return Err(invalid("name the address where a port is published: `-p IP:PORT:PORT`"));
+            }
+            "com.docker.network.container_iface_prefix" => {
+                return Err(invalid("name the interface where a container joins: `--network NAME:interface_name=…`"));
+            }
             "vlan" | "vrf" | "parent" => {
                 return Err(invalid("it hangs on an interface of the host, which only root can lend"));
             }

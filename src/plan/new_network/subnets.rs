@@ -50,8 +50,12 @@ pub(super) fn subnets(
             None if has_gateway => Some(first(&subnet)),
             None => None,
         };
-        let lease_range =
-            request.ranges.get(number).filter(|text| !text.is_empty()).map(|text| range(text, &subnet)).transpose()?;
+        let lease_range = request
+            .ranges
+            .get(number)
+            .filter(|text| !text.is_empty())
+            .map(|text| range(text, &subnet, gateway))
+            .transpose()?;
         subnets.push(Subnet { gateway, lease_range, ..Subnet::whole(subnet) });
     }
     let has = |subnets: &[Subnet], is_ipv6| subnets.iter().any(|subnet| subnet.subnet.addr().is_ipv6() == is_ipv6);
@@ -101,13 +105,15 @@ fn gateway(text: &str, subnet: &IpNet) -> Result<IpAddr, Error> {
 }
 
 /// A prefix in the subnet, or `FIRST-LAST`. Source: podman-network-create(1), `--ip-range`.
-fn range(text: &str, subnet: &IpNet) -> Result<LeaseRange, Error> {
+fn range(text: &str, subnet: &IpNet, gateway: Option<IpAddr>) -> Result<LeaseRange, Error> {
     let invalid = |reason: String| Error::option("--ip-range")(Invalid::new("range", text, reason));
     let form = || invalid("it must be a prefix, or FIRST-LAST".to_owned());
     let (start, end) = match (text.split_once('-'), text.parse::<IpNet>()) {
         (Some((start, end)), _) => {
             (start.parse::<IpAddr>().map_err(|_| form())?, end.parse::<IpAddr>().map_err(|_| form())?)
         }
+        // So few that none is left out: of a /32 the address itself.
+        (None, Ok(part)) if part.max_prefix_len() - part.prefix_len() < 2 => (part.network(), part.broadcast()),
         // As podman has it: all but the address of the network.
         (None, Ok(part)) => (first(&part.trunc()), part.broadcast()),
         (None, Err(_)) => return Err(form()),
@@ -117,6 +123,13 @@ fn range(text: &str, subnet: &IpNet) -> Result<LeaseRange, Error> {
     }
     if start > end {
         return Err(invalid("its end is before its start".to_owned()));
+    }
+    // Others leave something over, if little.
+    let whole = Subnet { gateway, ..Subnet::whole(*subnet) };
+    if start == end && !whole.is_for_members(start) {
+        return Err(invalid(format!(
+            "its only address, {start}, is no container's: it is the gateway's, or means all"
+        )));
     }
     Ok(LeaseRange { start_ip: Some(start), end_ip: Some(end) })
 }

@@ -71,7 +71,8 @@ fn a_network_without_options_has_the_next_free_subnet_and_name() {
     assert_eq!(record.labels, BTreeMap::from([("a", "b"), ("c", "")].map(|(k, v)| (k.into(), v.into()))));
     assert_eq!(record.network_dns_servers.len(), 2);
     assert_eq!((record.mtu(), record.metric(), record.has_default_route()), (Some(1500), Some(7), false));
-    let docker = "x --opt=com.docker.network.bridge.name=br7 --opt=com.docker.network.driver.mtu=9000";
+    let docker = "x --opt=com.docker.network.bridge.gateway_mode_ipv4=nat --opt=com.docker.network.bridge.name=br7 \
+                  --opt=com.docker.network.driver.mtu=9000";
     let record = create(docker).expect("a record");
     assert_eq!((&record.network_interface[..], record.mtu(), record.options.len()), ("br7", Some(9000), 1));
 }
@@ -83,6 +84,8 @@ fn subnets_gateways_and_ranges() {
         ("--subnet=10.100.0.77/24 --gateway=10.100.0.50", &["10.100.0.0/24 10.100.0.50"]),
         ("--subnet=10.100.0.0/30", &["10.100.0.0/30 10.100.0.1"]),
         ("--subnet=10.100.0.0/24 --ip-range=10.100.0.128/25", &["10.100.0.0/24 10.100.0.1 10.100.0.129-10.100.0.255"]),
+        ("--subnet=10.100.0.0/24 --ip-range=10.100.0.5/32", &["10.100.0.0/24 10.100.0.1 10.100.0.5-10.100.0.5"]),
+        ("--subnet=10.100.0.0/24 --ip-range=10.100.0.6/31", &["10.100.0.0/24 10.100.0.1 10.100.0.6-10.100.0.7"]),
         (
             "--subnet=10.100.0.0/24 --ip-range=10.100.0.20-10.100.0.50",
             &["10.100.0.0/24 10.100.0.1 10.100.0.20-10.100.0.50"],
@@ -183,6 +186,21 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
             "`--ip-range`: invalid range `10.100.0.30-10.100.0.20`: its end is before its start",
         ),
         ("--subnet=10.100.0.0/24 --ip-range=x", "`--ip-range`: invalid range `x`: it must be a prefix, or FIRST-LAST"),
+        (
+            "--subnet=10.100.0.0/24 --ip-range=10.100.0.1/32",
+            "`--ip-range`: invalid range `10.100.0.1/32`: its only address, 10.100.0.1, is no container's: it is the \
+             gateway's, or means all",
+        ),
+        (
+            "--opt=com.docker.network.bridge.gateway_mode_ipv4=routed",
+            "`--opt`: invalid network option `com.docker.network.bridge.gateway_mode_ipv4=routed`: a network has a way \
+             out by NAT, or none: `--internal`",
+        ),
+        (
+            "--opt=com.docker.network.bridge.host_binding_ipv4=127.0.0.1",
+            "`--opt`: invalid network option `com.docker.network.bridge.host_binding_ipv4=127.0.0.1`: name the address \
+             where a port is published: `-p IP:PORT:PORT`",
+        ),
         ("--aux-address=10.89.2.9", "`--aux-address`: invalid address `10.89.2.9`: it must be NAME=IP"),
         ("--aux-address=a=b", "`--aux-address`: invalid address `a=b`: it must be NAME=IP"),
         ("--aux-address=!=::1", "`--aux-address`: name `!` must match [a-zA-Z0-9][a-zA-Z0-9_.-]*"),

@@ -48,7 +48,7 @@ pub(super) fn host(config: &ContainerConfig, state: &State, log: &Path, place: P
             CgroupMode::Enabled => "default",
             other => other.as_str(),
         },
-        "Links": null,
+        "Links": super::network::all_links(config),
         "OomScoreAdj": config.oom_score_adj.unwrap_or_default(),
         "PidMode": config.mode_of(NamespaceKind::Pid),
         "Privileged": config.privileged,

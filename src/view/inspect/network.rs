@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use super::{is_up, object};
 use crate::monitor::{State, Status};
 use crate::plan::ContainerConfig;
-use crate::types::{EndpointState, PortMapping};
+use crate::types::{EndpointState, Network, PortMapping};
 use crate::view::host_ip;
 
-pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
+/// `NetworkSettings` of a container in this state.
+pub(crate) fn network(config: &ContainerConfig, state: &State, status: Status) -> Value {
     let given: &[EndpointState] = if is_up(status) { &state.network.endpoints } else { &[] };
     let nothing = EndpointState::default();
     let published: Vec<PortMapping> = given.iter().flat_map(|endpoint| &endpoint.ports).cloned().collect();
@@ -28,7 +29,7 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
         "Ports": all,
-        "SandboxKey": "",
+        "SandboxKey": place(config, state, status),
     })));
     let mut networks = Map::new();
     for (number, name) in config.network.names().into_iter().enumerate() {
@@ -37,14 +38,46 @@ pub(super) fn network(config: &ContainerConfig, state: &State, status: Status) -
             "NetworkID": name,
             "DriverOpts": null,
             "DNSNames": null,
-            "IPAMConfig": null,
-            "Links": null,
+            "IPAMConfig": asked_addresses(config, number),
+            "Links": links(config, number),
             "Aliases": aliases(config, number),
         })));
         networks.insert(name, Value::Object(network));
     }
     settings.insert("Networks".to_owned(), Value::Object(networks));
     Value::Object(settings)
+}
+
+/// Where nsenter(1) and others find the network namespace of a container that runs; none if it is the host's.
+fn place(config: &ContainerConfig, state: &State, status: Status) -> String {
+    let init = state.init.as_ref().filter(|_| is_up(status) && config.network != Network::Host);
+    init.map_or_else(String::new, |init| format!("/proc/{}/ns/net", init.pid))
+}
+
+/// The addresses that the user has asked for in one of its networks, as docker has them.
+fn asked_addresses(config: &ContainerConfig, number: usize) -> Value {
+    let addresses = config.network.endpoints().get(number).map_or(&[][..], |endpoint| &endpoint.addresses);
+    let key = |ip: &IpAddr| if ip.is_ipv4() { "IPv4Address" } else { "IPv6Address" };
+    let all: Map<_, _> = addresses.iter().map(|ip| (key(ip).to_owned(), json!(ip))).collect();
+    if all.is_empty() { Value::Null } else { Value::Object(all) }
+}
+
+/// The names that the container alone has for others in one of its networks.
+fn links(config: &ContainerConfig, number: usize) -> Option<Vec<String>> {
+    let endpoint = config.network.endpoints().get(number).filter(|endpoint| !endpoint.links.is_empty())?;
+    Some(endpoint.links.iter().map(ToString::to_string).collect())
+}
+
+/// Its links in all networks, in docker's form `/OTHER:/CONTAINER/ALIAS`.
+pub(super) fn all_links(config: &ContainerConfig) -> Option<Vec<String>> {
+    let mut all: Vec<String> = Vec::new();
+    for linked in config.network.endpoints().iter().flat_map(|endpoint| &endpoint.links) {
+        let text = format!("/{}:/{}/{}", linked.to, config.name, linked.alias);
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    Some(all).filter(|all| !all.is_empty())
 }
 
 /// The further names of a container in one of its networks; those of a bridge know its short ID, too.

@@ -143,7 +143,7 @@ const NEVER_FILLED: &str = "\
     NetworkSettings.Networks.slirp4netns.Aliases NetworkSettings.Networks.slirp4netns.DNSNames \
     NetworkSettings.Networks.slirp4netns.DriverOpts NetworkSettings.Networks.slirp4netns.EndpointID \
     NetworkSettings.Networks.slirp4netns.IPAMConfig NetworkSettings.Networks.slirp4netns.Links \
-    NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID NetworkSettings.SandboxKey \
+    NetworkSettings.Ports.443/tcp NetworkSettings.SandboxID \
     NetworkSettings.SecondaryIPAddresses NetworkSettings.SecondaryIPv6Addresses Pod ProcessLabel Rootfs \
     State.CheckpointedAt State.Dead State.Health State.RestoredAt";
 

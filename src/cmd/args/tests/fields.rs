@@ -135,7 +135,7 @@ fn every_option_of_the_health_check_reaches_its_field() {
 
 #[test]
 fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
-    let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 \
+    let line = "-a stdout --annotation a=b --device /dev/x --env-host --env-merge A=$A --expose 7 --link l \
         --mount type=tmpfs,dst=/m --oom-score-adj -5 --privileged -P --sysctl s=1 --umask 077 --unsetenv X \
         --unsetenv-all --ipc none --uts host --pid host --requires r --pod p \
         --timeout 9 --tz local --runtime crun --device-cgroup-rule a --volumes-from v --image-volume tmpfs \
@@ -150,6 +150,7 @@ fn every_option_about_variables_streams_and_the_kernel_reaches_its_field() {
         env_host: true,
         env_merge: words("A=$A"),
         expose: words("7"),
+        links: words("l"),
         mounts: vec![MountRequest::from_tmpfs("/m")],
         oom_score_adj: Some(-5),
         privileged: true,

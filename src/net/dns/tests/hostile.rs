@@ -67,7 +67,7 @@ fn no_packet_makes_it_panic_or_answer_nonsense() {
     let count = std::env::var("RC_TEST_PACKETS").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000);
     let mut chance = Chance(seed);
     let mut table = Table::default().with("app", &["web"], &["10.89.1.2", "fd00::2"]);
-    let asker = Asker { networks: vec![name("app")], dns: Vec::new(), has_way_out: true };
+    let asker = Asker { networks: vec![name("app")], dns: Vec::new(), links: Vec::new(), has_way_out: true };
     let seeds = seeds();
     let (mut answered, mut forwarded, mut rejected) = (0, 0, 0);
     for turn in 0..count {

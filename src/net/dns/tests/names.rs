@@ -13,7 +13,12 @@ fn ask(table: &mut Table, networks: &[&str], text: &str, kind: RecordType) -> St
 }
 
 fn asker(networks: &[&str]) -> Asker {
-    Asker { networks: networks.iter().map(|text| name(text)).collect(), dns: Vec::new(), has_way_out: true }
+    Asker {
+        networks: networks.iter().map(|text| name(text)).collect(),
+        dns: Vec::new(),
+        links: Vec::new(),
+        has_way_out: true,
+    }
 }
 
 fn ask_as(table: &mut Table, asker: &Asker, text: &str, kind: RecordType, turn: usize) -> String {
@@ -69,6 +74,24 @@ fn a_member_has_each_of_its_names_alone_and_below_its_domains_in_any_case() {
         assert_eq!(ask(&mut table, &["app"], text, RecordType::AAAA), "fd00::2", "{text}");
     }
     assert_eq!(ask(&mut table, &["app"], "web.", RecordType::ANY), "10.89.1.2 fd00::2");
+}
+
+#[test]
+fn a_link_is_a_name_for_who_has_asked_for_it_alone() {
+    let mut table = app();
+    let links = ["db:sql", "web:db", "ghost:gone"].map(|text| text.parse().expect("a link")).to_vec();
+    let asker = Asker { links, ..asker(&["app"]) };
+    // As in docker, it hides who else has the name.
+    for (text, expected) in [
+        ("sql.", "10.89.1.3"),
+        ("SQL.app.", "10.89.1.3"),
+        ("db.", "10.89.1.2"),
+        ("web.", "10.89.1.2"),
+        ("gone.", "forward"),
+    ] {
+        assert_eq!(ask_as(&mut table, &asker, text, RecordType::A, 0), expected, "{text}");
+    }
+    assert_eq!(ask(&mut table, &["app"], "sql.", RecordType::A), "forward");
 }
 
 #[test]

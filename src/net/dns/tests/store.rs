@@ -97,6 +97,7 @@ impl Store {
                 networks: networks.clone(),
                 dns: Vec::new(),
                 has_helper: false,
+                links: Vec::new(),
                 descriptor: None,
             };
             change(&mut new);

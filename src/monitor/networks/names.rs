@@ -1,0 +1,55 @@
+//! Names in networks: what others call the container, and what it calls others.
+
+use std::net::IpAddr;
+
+use super::super::directory::ContainerDir;
+use super::super::start::Error;
+use super::Networks;
+use crate::net;
+use crate::net::lease::Lease;
+use crate::net::member::Member;
+use crate::types::Name;
+
+impl Networks {
+    /// The names that the container has for others in networks without a name server, and their addresses of now.
+    /// Fails if one of them does not run: it has no address then.
+    pub(super) fn linked_hosts(&self) -> Result<Vec<(String, IpAddr)>, Error> {
+        let mut hosts = Vec::new();
+        for (_, Member { record, lease, .. }) in &self.members {
+            if record.dns_enabled || lease.links.is_empty() {
+                continue;
+            }
+            let others = self.joiner.networks.live_leases(&record.name).map_err(net::Error::from)?;
+            for linked in &lease.links {
+                let Some(other) = others.iter().find(|other| other.name == linked.to) else {
+                    let (network, container) = (record.name.to_string(), linked.to.to_string());
+                    return Err(net::Error::LinkedToNobody { network, container }.into());
+                };
+                hosts.extend(other.addresses.iter().map(|address| (linked.alias.to_string(), address.ip)));
+            }
+        }
+        Ok(hosts)
+    }
+
+    /// The names of the others that have the container's network, which is found by them, too. If a lease cannot be
+    /// written, they are not found.
+    pub(in crate::monitor) fn name_others(&mut self, names: &[String]) {
+        for (_, member) in &mut self.members {
+            names.clone_into(&mut member.lease.members);
+            if let Ok(Some(network)) = self.joiner.networks.lock(&member.record.name) {
+                learn_name(&self.directory, &member.record.name, &mut member.lease);
+                drop(network.update(&member.lease));
+            }
+        }
+    }
+}
+
+/// Gives a lease the container's names, if it has been renamed.
+pub(super) fn learn_name(directory: &ContainerDir, network: &Name, lease: &mut Lease) {
+    let Some(name) = directory.name().ok().flatten().filter(|name| *name != lease.name) else { return };
+    let Ok(config) = directory.config() else { return };
+    if let Some((_, endpoint)) = config.network.bridges().find(|(name, _)| name == network) {
+        lease.names = config.names_in(endpoint);
+        lease.name = name;
+    }
+}
