@@ -1,6 +1,7 @@
 //! The changes that a monitor makes on request: pause, unpause, limits, the restart policy. The worker makes the change
 //! (`worker`), and the monitor records it (`jobs`).
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::cgroup_source::{cgroup_name, reweigh};
@@ -24,8 +25,8 @@ pub(super) struct Target<'a> {
     pub(super) can_restart: bool,
     pub(super) applies_to: AppliesTo<'a>,
     pub(super) networks: &'a Networks,
-    /// The container's process 1, if the program runs.
-    pub(super) init: Option<i32>,
+    /// The pidfd of the container's process 1, if the program runs.
+    pub(super) init: Option<BorrowedFd<'a>>,
 }
 
 /// What a change applies to.

@@ -39,7 +39,7 @@ impl Parts {
                 can_restart: self.rule.can_be_on(),
                 applies_to,
                 networks: &self.networks,
-                init: self.program.is_running().then(|| self.program.pid()),
+                init: self.program.init(),
             };
             if let Err((connection, event)) = self.worker.begin(job, &target) {
                 self.tell(connection, &event, &[]);

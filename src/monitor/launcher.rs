@@ -222,7 +222,7 @@ impl Launcher {
             .home
             .ready()
             .map_err(Error::from)
-            .and_then(|home| server.parts.networks.plug(&self.start.config, init.process.pid, home));
+            .and_then(|home| server.parts.networks.plug(&self.start.config, init.process.pidfd.as_fd(), home));
         let result =
             plugged.and_then(|()| self.converse(server, &init, cgroup.as_ref())).and_then(|(network, mounts)| {
                 let process = ProcessId::of(init.process.pid);

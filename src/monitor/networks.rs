@@ -180,8 +180,13 @@ impl Networks {
         Some(self.members.first()?.1.home())
     }
 
-    /// Connects the container whose init is process `init`, in a child that shares this process' memory.
-    pub(super) fn plug(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
+    /// Connects the container whose init has the pidfd `init`, in a child that shares this process' memory.
+    pub(super) fn plug(
+        &self,
+        config: &ContainerConfig,
+        init: BorrowedFd<'_>,
+        home: &UserNamespace,
+    ) -> Result<(), Error> {
         if self.members.is_empty() && !self.adopts {
             return Ok(());
         }
@@ -195,7 +200,7 @@ impl Networks {
         done.unwrap_or_else(|| Err(step("connect the networks")(std::io::Error::from_raw_os_error(libc::ECHILD))))
     }
 
-    fn plug_all(&self, config: &ContainerConfig, init: i32, home: &UserNamespace) -> Result<(), Error> {
+    fn plug_all(&self, config: &ContainerConfig, init: BorrowedFd<'_>, home: &UserNamespace) -> Result<(), Error> {
         home.enter()?;
         if self.adopts {
             let own = self.members.iter().map(|(_, member)| member.lease.interface.as_str());

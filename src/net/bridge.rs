@@ -9,7 +9,7 @@
 //! Everything here is done by a process that is root in the user namespace that owns both.
 
 use std::net::IpAddr;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -111,14 +111,11 @@ pub(super) fn remove_way_out(interface: &str, deadline: Instant) -> Result<(), R
     Ok(())
 }
 
-/// Removes these interfaces from the network namespace that process `target` is in, in which this process ends up: what
-/// a killed monitor has left there.
-pub(crate) fn remove_interfaces(network: &Name, names: &[&str], target: i32) -> Result<(), Error> {
+/// Removes these interfaces from the network namespace that the process of the pidfd `target` is in, in which this
+/// process ends up: what a killed monitor has left there.
+pub(crate) fn remove_interfaces(network: &Name, names: &[&str], target: BorrowedFd<'_>) -> Result<(), Error> {
     let removed = (|| {
-        let path = format!("/proc/{target}/ns/net");
-        let inside = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| Refused { step: "open the container's network namespace", source: errno.into() })?;
-        enter(inside.as_fd())?;
+        enter(target)?;
         names.iter().try_for_each(|name| remove_way_out(name, Instant::now() + GOES))
     })();
     removed.map_err(|error| Error::refused(network, error))
@@ -132,8 +129,7 @@ pub(crate) fn probe() -> Result<bool, Error> {
         let refused = |step| move |source| Refused { step, source };
         namespace::unshare(CloneFlags::CLONE_NEWNET).map_err(refused("create a network namespace"))?;
         let has_filter = set_up(&record)?;
-        let own = rustix::fs::open(c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| refused("open the network namespace")(errno.into()))?;
+        let own = own().map_err(refused("open the network namespace"))?;
         let mac = MacAddress::of_ipv4([10, 88, 0, 2].into());
         let pair = Veth { name: "v0", bridge: BRIDGE, peer: INTERFACE, mac, namespace: own.as_fd(), mtu: MTU };
         let kernel = Netlink::route().map_err(refused("talk to the kernel"))?;
@@ -171,14 +167,14 @@ pub(crate) struct Plug<'a> {
 }
 
 impl Plug<'_> {
-    /// Connects the member whose network namespace process `target` is in. This process ends up there.
+    /// Connects the member whose network namespace the process of the pidfd `target` is in. This process ends up there.
     ///
     /// Fails with the step that the kernel refuses; a pair of interfaces may be left, and is replaced by the next call.
-    pub(super) fn connect(&self, target: i32) -> Result<(), Refused> {
+    pub(super) fn connect(&self, target: BorrowedFd<'_>) -> Result<(), Refused> {
         let refused = |step| move |source| Refused { step, source };
-        let path = format!("/proc/{target}/ns/net");
-        let inside = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| refused("open the container's network namespace")(errno.into()))?;
+        // By the pidfd: the process may end meanwhile, and another one get its number.
+        enter(target)?;
+        let inside = own().map_err(refused("open the container's network namespace"))?;
         let name = port(self.member);
         let pair = Veth {
             name: &name,
@@ -220,14 +216,11 @@ pub(super) fn disconnect(network: BorrowedFd<'_>, member: &ContainerId) -> Resul
     kernel.ask(&[messages::remove(&port(member))]).or_else(unless_missing)
 }
 
-/// Gives the member whose network namespace process `target` is in default routes by this network, in place of another
-/// one's. This process ends up there.
-pub(super) fn take_over(gateways: &[IpAddr], metric: Option<u32>, target: i32) -> Result<(), Refused> {
-    let refused = |step| move |source| Refused { step, source };
-    let inside = rustix::fs::open(format!("/proc/{target}/ns/net"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| refused("open the container's network namespace")(errno.into()))?;
-    enter(inside.as_fd())?;
-    let kernel = Netlink::route().map_err(refused("talk to the kernel"))?;
+/// Gives the member whose network namespace the process of the pidfd `target` is in default routes by this network, in
+/// place of another one's. This process ends up there.
+pub(super) fn take_over(gateways: &[IpAddr], metric: Option<u32>, target: BorrowedFd<'_>) -> Result<(), Refused> {
+    enter(target)?;
+    let kernel = Netlink::route().map_err(|source| Refused { step: "talk to the kernel", source })?;
     let requests: Vec<_> = gateways.iter().map(|gateway| Route::default(*gateway, metric).add()).collect();
     kernel.ask(&requests)
 }
@@ -241,9 +234,15 @@ fn unless_missing(error: Refused) -> Result<(), Refused> {
     if error.source.raw_os_error() == Some(libc::ENODEV) { Ok(()) } else { Err(error) }
 }
 
+/// Enters a network namespace, by its own descriptor or by the pidfd of a process in it.
 fn enter(network: BorrowedFd<'_>) -> Result<(), Refused> {
     namespace::join(network, CloneFlags::CLONE_NEWNET)
         .map_err(|source| Refused { step: "enter a network namespace", source })
+}
+
+/// The network namespace of this process.
+fn own() -> std::io::Result<OwnedFd> {
+    Ok(rustix::fs::open(c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// The index of an interface in the network namespace of this process.

@@ -256,9 +256,9 @@ impl Member {
         bridge::disconnect(self.namespace(), container).map_err(|error| Error::refused(&self.record.name, error))
     }
 
-    /// Gives the container whose init is `target` default routes by `gateways`. For a child as in
+    /// Gives the container whose init has the pidfd `target` default routes by `gateways`. For a child as in
     /// [`plug`](Self::plug).
-    pub(crate) fn take_over(&self, gateways: &[IpAddr], target: i32) -> Result<(), Error> {
+    pub(crate) fn take_over(&self, gateways: &[IpAddr], target: BorrowedFd<'_>) -> Result<(), Error> {
         let metric = self.record.metric();
         bridge::take_over(gateways, metric, target).map_err(|error| Error::refused(&self.record.name, error))
     }
@@ -318,9 +318,14 @@ impl Member {
         self.record.name_servers()
     }
 
-    /// Connects the container whose network namespace process `target` is in, with default routes by `gateways`. For a
-    /// child that is root in [`home`](Self::home), and ends up in the container's network namespace.
-    pub(crate) fn plug(&self, container: &ContainerId, gateways: &[IpAddr], target: i32) -> Result<(), Error> {
+    /// Connects the container whose network namespace the process of the pidfd `target` is in, with default routes by
+    /// `gateways`. For a child that is root in [`home`](Self::home), and ends up in the container's network namespace.
+    pub(crate) fn plug(
+        &self,
+        container: &ContainerId,
+        gateways: &[IpAddr],
+        target: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
         let plug = Plug {
             network: self.namespace(),
             member: container,

@@ -19,7 +19,7 @@ use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
-use super::starting::{pid_of, report};
+use super::starting::report;
 use super::sync::{Step as _, receive, send};
 use super::{Error, Failure, Progress, root_directory};
 use crate::sys::process::{self, Child, CloneOptions, fork};
@@ -57,7 +57,7 @@ impl FuseOverlay {
         let mount = loop {
             match receive(sync.as_fd()).map_err(Error::step("receive a message from fuse-overlayfs' stage"))? {
                 Progress::Process(pidfd) => {
-                    let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read a pid"))?;
+                    let pid = process::pid_of(pidfd.as_fd()).map_err(Error::step("read a pid"))?;
                     helper = Some(Child { pid, pidfd });
                 }
                 Progress::Root(mount) => break Ok(mount),

@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::cgroup::Group;
 use super::program::{self, Program, Terminal};
-use super::starting::{Conversation, Intermediate, Sync, pid_of, report};
+use super::starting::{Conversation, Intermediate, Sync, report};
 use super::sync::{Step as _, send};
 use super::{Error, Failure, Progress, keyring, terminal};
 use crate::sys::inherited::Inherited;
@@ -71,7 +71,7 @@ pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     let forked = fork_joiner(join, join.cgroup);
     let part = match (join.cgroup, &forked) {
         (Some(cgroup), Err(Error::Step { source, .. })) if is_divided(source) => {
-            cgroup.of_process(pid_of(join.init).map_err(Error::step("read the container's pid"))?)?
+            cgroup.of_process(process::pid_of(join.init).map_err(Error::step("read the container's pid"))?)?
         }
         _ => None,
     };
@@ -107,8 +107,7 @@ fn joiner(join: &Join<'_>, sync: Sync<'_>) -> Result<(), Failure> {
         }
     }
     if !join.foreign.is_empty() {
-        let home = namespace::above_user_of(pid_of(join.init).step("read the container's pid")?);
-        let home = home.step("find the root namespace")?;
+        let home = namespace::above_user_of(join.init).step("find the root namespace")?;
         namespace::join(home.as_fd(), CloneFlags::CLONE_NEWUSER).step("enter the root namespace")?;
         namespace::join(join.init, join.foreign).step("join the namespaces that the container shares")?;
     }

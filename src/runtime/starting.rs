@@ -13,8 +13,8 @@ use oci_spec::runtime::Process;
 
 use super::sync::{receive, send};
 use super::{Error, Failure, Progress};
-use crate::sys::process::{Child, CloneOptions, fork, fork_sharing};
-use crate::sys::{fs, socket};
+use crate::sys::process::{self, Child, CloneOptions, fork, fork_sharing};
+use crate::sys::socket;
 
 /// A process that exists and is setting itself up.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Conversation {
 
 /// The child of this process that an intermediate process has created.
 pub(crate) fn child_of(pidfd: OwnedFd) -> Result<Child, Error> {
-    let pid = pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
+    let pid = process::pid_of(pidfd.as_fd()).map_err(Error::step("read the new process' pid"))?;
     Ok(Child { pid, pidfd })
 }
 
@@ -162,14 +162,4 @@ pub(super) fn report(failure: Failure, sync: BorrowedFd<'_>) -> i32 {
     // Fails only if the monitor has died.
     drop(send(sync, &Progress::Failed(failure)));
     i32::from(code)
-}
-
-/// The pid that a pidfd refers to, in this process' pid namespace. Source: pidfd_open(2), `/proc/self/fdinfo`.
-pub(super) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<i32> {
-    use std::os::fd::AsRawFd as _;
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).map_err(|e| e.source)?;
-    info.lines()
-        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
-        .filter(|pid| *pid > 0)
-        .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
 use nix::sched::CloneFlags;
 
+use super::process;
+
 /// `NS_GET_USERNS`. Source: ioctl_nsfs(2).
 const NS_GET_USERNS: libc::Ioctl = 0xb701;
 /// `NS_GET_PARENT`. Source: ioctl_nsfs(2).
@@ -26,10 +28,15 @@ pub(crate) fn is_user_namespace_of(fd: BorrowedFd<'_>, uid: u32) -> bool {
     result == 0 && owner == uid
 }
 
-/// The user namespace above that of process `pid`. Source: ioctl_nsfs(2), `NS_GET_PARENT`.
-pub(crate) fn above_user_of(pid: i32) -> io::Result<OwnedFd> {
+/// The user namespace above that of the process of a pidfd. Source: ioctl_nsfs(2), `NS_GET_PARENT`.
+///
+/// Fails with ESRCH if the process has ended and was waited for.
+pub(crate) fn above_user_of(pidfd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let pid = process::pid_of(pidfd)?;
     let own = rustix::fs::open(format!("/proc/{pid}/ns/user"), flags, rustix::fs::Mode::empty())?;
+    // Still: another process may have had the number when the file was opened.
+    process::pid_of(pidfd)?;
     // SAFETY: NS_GET_PARENT takes no argument and returns a new descriptor, which is close-on-exec.
     let above = unsafe { libc::ioctl(own.as_raw_fd(), NS_GET_PARENT) };
     if above < 0 {
@@ -63,10 +70,14 @@ pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> Option<CloneFlags> {
     if kind > 0 { CloneFlags::from_bits(kind) } else { None }
 }
 
-/// Joins the namespace `fd`, which must be of a kind in `kinds`; with a pidfd, all kinds of that process at once.
-/// Source: setns(2).
+/// Joins the namespace `fd`, which must be of a kind in `kinds`; with a pidfd, all kinds of that process at once, which
+/// fails if it has ended. Source: setns(2).
 pub(crate) fn join(fd: BorrowedFd<'_>, kinds: CloneFlags) -> io::Result<()> {
-    Ok(nix::sched::setns(fd, kinds)?)
+    nix::sched::setns(fd, kinds).map_err(|errno| match errno {
+        // The process may be anybody's: "no such process" would leave open which.
+        nix::errno::Errno::ESRCH => io::Error::other("its process has ended"),
+        errno => errno.into(),
+    })
 }
 
 /// Creates new namespaces for this process. Source: unshare(2).

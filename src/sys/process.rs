@@ -93,6 +93,24 @@ pub(crate) fn signal_pidfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()>
     }
 }
 
+/// Whether the process of a pidfd has ended: only then the pidfd is readable.
+pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], Some(&at_once)) == Ok(1)
+}
+
+/// The pid of the process of a pidfd, in this process' pid namespace. Source: pidfd_open(2), `/proc/self/fdinfo`.
+///
+/// Fails with ESRCH if the process has ended and was waited for: another one may have the pid.
+pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<i32> {
+    let info = super::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).map_err(|e| e.source)?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        .filter(|pid| *pid > 0)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+}
+
 /// Opens a pidfd for any process. Source: pidfd_open(2).
 pub(crate) fn open_pidfd(pid: i32) -> io::Result<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;

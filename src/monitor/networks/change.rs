@@ -2,7 +2,7 @@
 //! may have to wait for a keeper, and the monitor adopts what it has made.
 
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::super::directory::ContainerDir;
 use super::Networks;
@@ -21,8 +21,8 @@ use crate::userns;
 pub(in crate::monitor) struct Running<'a> {
     /// Its directory.
     pub(in crate::monitor) directory: &'a ContainerDir,
-    /// Its process 1.
-    pub(in crate::monitor) init: i32,
+    /// The pidfd of its process 1, which may end meanwhile: another one may get its number then.
+    pub(in crate::monitor) init: BorrowedFd<'a>,
 }
 
 impl Networks {
@@ -137,7 +137,7 @@ impl Networks {
     }
 
     /// Interfaces can only be moved between namespaces with one owner.
-    fn check_home(&self, name: &Name, member: &Member, init: i32) -> Result<(), net::Error> {
+    fn check_home(&self, name: &Name, member: &Member, init: BorrowedFd<'_>) -> Result<(), net::Error> {
         use std::os::fd::AsFd as _;
         let own = namespace::above_user_of(init).map_err(|source| {
             let step = "find the container's root namespace";
@@ -190,7 +190,7 @@ pub(super) fn helper_families(config: &ContainerConfig) -> impl Iterator<Item = 
 }
 
 /// The root namespace that the container is beneath.
-fn root_of(init: i32) -> Result<OwnedFd, userns::Error> {
+fn root_of(init: BorrowedFd<'_>) -> Result<OwnedFd, userns::Error> {
     namespace::above_user_of(init)
         .map_err(|source| userns::Error::System { action: "find the container's root namespace", source })
 }
