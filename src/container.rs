@@ -7,6 +7,7 @@
 mod adopt;
 mod attach;
 mod begin;
+mod changed;
 mod client;
 mod control;
 mod create;
@@ -58,6 +59,7 @@ pub(crate) use control::{pause, signal, stop, unpause};
 pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;
 pub(crate) use empty::mount_points;
+pub(crate) use ending::discard_cgroup_of_step;
 pub(crate) use examine::{Cause, examine};
 pub(crate) use exec::{Exec, exec};
 pub(crate) use filesystem::{Filesystem, Working, needs_fuse, serve};
@@ -76,7 +78,7 @@ pub(crate) use secrets::Secrets;
 pub(crate) use session::{Session, SessionEvent};
 pub(crate) use start::{Environment, Origin, Started, Trees, host_facts, start};
 pub(crate) use stats::{Sample, sample, since_boot};
-pub(crate) use step::{Step, discard_cgroup as discard_cgroup_of_step};
+pub(crate) use step::Step;
 pub(crate) use sweep::{has_leftovers, sweep_store};
 pub(crate) use update::update;
 pub(crate) use wait::{Condition, Waiting, wait_for, wait_for_start};
@@ -85,6 +87,9 @@ pub(crate) use crate::monitor::files;
 use crate::monitor::{ContainerDirError, FilesError, Status};
 use crate::sys::fs::PathError;
 use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
+
+/// Why a program has ended whose monitor was killed, in the record of its end.
+const KILLED: &str = "monitor killed";
 
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +162,14 @@ pub(crate) enum Error {
         name: String,
         /// Its status.
         status: Status,
+    },
+    /// Its program has ended after the command had looked at it. It may have been started again since.
+    #[error("cannot {action} `{name}`: its program has just ended")]
+    JustEnded {
+        /// The action, as an infinitive.
+        action: &'static str,
+        /// The container.
+        name: String,
     },
     /// Another rc process is working on it.
     #[error("container `{name}` is in use by process {pid}")]
@@ -242,7 +255,9 @@ impl From<Error> for Report {
             Error::NotFound(_) | Error::IsPod(_) => ReportKind::NotFound(Thing::Container),
             Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),
             Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
-            Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } => ReportKind::Conflict,
+            Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } | Error::JustEnded { .. } => {
+                ReportKind::Conflict
+            }
             Error::Busy { .. } | Error::StartedMeanwhile(_) => ReportKind::InUse,
             Error::TooManyDescriptors(_)
             | Error::Ambiguous(_)

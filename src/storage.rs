@@ -18,8 +18,8 @@
 //! ```
 //!
 //! Nothing unfinished has a name outside `tmp/`: it is checked, synced and only then renamed. What a pull brings is
-//! synced later (`layer::record`): it can be pulled again, and its readers notice. Lock order: container, image,
-//! network, volume, store (`lock`); `ingest.lock` comes before `lock`; blob and layer stages come in between.
+//! synced later (`layer::record`): it can be pulled again, and its readers notice. Locks are taken in
+//! this order: `ingest.lock`, blob and layer stages, `lock`, volumes; ARCHITECTURE.md has those of containers, too.
 
 mod audit;
 mod blob;

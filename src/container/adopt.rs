@@ -40,7 +40,7 @@ fn members(store: &Store, pod: &ContainerId) -> Result<impl Iterator<Item = Cont
 /// killed, need not hear of it.
 pub(super) fn tell_members(store: &Store, pod: &ContainerId) {
     let Ok(members) = members(store, pod) else { return };
-    let asked: Vec<_> = members.filter_map(|member| request(&member, &Ask::Rejoin).ok()).collect();
+    let asked: Vec<_> = members.filter_map(|member| request(&member, "join", &Ask::Rejoin).ok()).collect();
     asked.into_iter().for_each(|asked| drop(asked.finish()));
 }
 

@@ -10,6 +10,9 @@ use crate::monitor::Status;
 use crate::monitor::protocol::Ask;
 use crate::types::DetachKeys;
 
+/// What a command does here, for errors.
+const ACTION: &str = "attach to";
+
 /// Attaches to a running container's streams. `size` is that of the caller's terminal.
 ///
 /// Fails if it does not run, or if its streams do not go through its monitor.
@@ -20,7 +23,7 @@ pub(crate) fn attach(
     detach_keys: DetachKeys,
 ) -> Result<Session, Error> {
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
-        return Err(container.cannot("attach to"));
+        return Err(container.cannot(ACTION));
     }
     attach_to(container, stdin, size, detach_keys)
 }
@@ -35,7 +38,8 @@ pub(super) fn attach_to(
     if container.config.log_driver.is_passthrough() {
         return Err(Error::PassedThrough(container.config.name.to_string()));
     }
-    let socket = connect(container)?;
+    let seen = container.seen(ACTION);
+    let socket = connect(container).map_err(|error| seen.explain(error))?;
     let tty = container.config.tty;
     let mut pipes = PipePairs::default();
     for (stream, is_wanted) in [stdin, true, !tty].into_iter().enumerate() {
@@ -45,8 +49,8 @@ pub(super) fn attach_to(
     }
     let request = Ask::Attach { stdin, stdout: true, stderr: !tty, size: size.filter(|_| tty) };
     let theirs: Vec<BorrowedFd<'_>> = pipes.theirs.iter().flatten().map(AsFd::as_fd).collect();
-    ask(&socket, &request, &theirs)?;
+    ask(&socket, &request, &theirs).map_err(|error| seen.explain(error))?;
     let [stdin, stdout, stderr] = pipes.ours;
     let terminal = tty.then_some(Terminal { master: None, detach_keys });
-    Ok(Session { socket, stdin, stdout, stderr, terminal, unread: Unread::Nothing, monitor: None })
+    Ok(Session { socket, seen: Some(seen), stdin, stdout, stderr, terminal, unread: Unread::Nothing, monitor: None })
 }

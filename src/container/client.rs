@@ -4,6 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::changed::Seen;
 use super::{Container, Error};
 use crate::monitor::ContainerDir;
 use crate::monitor::protocol::{self, Ask, Event};
@@ -47,11 +48,12 @@ pub(super) fn exit_code(socket: &OwnedFd) -> Result<i32, Error> {
     }
 }
 
-/// Sends a request that the monitor answers when it has carried it out.
-pub(super) fn request(container: &Container, request: &Ask) -> Result<Asked, Error> {
-    let socket = connect(container)?;
-    ask(&socket, request, &[])?;
-    Ok(Asked { socket: Some(socket), failure: None })
+/// Sends a request that the monitor answers when it has carried it out. `action` is what it does, as an infinitive.
+pub(super) fn request(container: &Container, action: &'static str, request: &Ask) -> Result<Asked, Error> {
+    let asked = connect(container).and_then(|socket| ask(&socket, request, &[]).map(|()| socket));
+    let seen = container.seen(action);
+    let socket = asked.map_err(|error| seen.explain(error))?;
+    Ok(Asked { request: Some((socket, seen)), failure: None })
 }
 
 /// A request that the monitor has not answered yet. With several of them under way, one thread changes several
@@ -60,7 +62,7 @@ pub(super) fn request(container: &Container, request: &Ask) -> Result<Asked, Err
 #[must_use = "the request may fail"]
 pub(crate) struct Asked {
     /// `None` if it was carried out without a monitor.
-    socket: Option<OwnedFd>,
+    request: Option<(OwnedFd, Seen)>,
     /// What comes before the monitor's reason if it fails.
     failure: Option<String>,
 }
@@ -68,7 +70,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// A request that is carried out.
     pub(super) fn done() -> Self {
-        Self { socket: None, failure: None }
+        Self { request: None, failure: None }
     }
 
     /// Adds what comes before the monitor's reason if it fails: `cannot pause `web``.
@@ -78,8 +80,8 @@ impl Asked {
 
     /// Waits until the monitor has carried it out.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        let Some(socket) = self.socket else { return Ok(()) };
-        answer(&socket).map(drop).map_err(|error| match (error, self.failure) {
+        let Some((socket, seen)) = self.request else { return Ok(()) };
+        answer(&socket).map(drop).map_err(|error| match (seen.explain(error), self.failure) {
             (Error::Told(report), Some(failure)) => {
                 let message = format!("{failure}: {}", report.message);
                 Error::Told(report.with_message(message))

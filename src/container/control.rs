@@ -14,12 +14,13 @@ use crate::types::Signal;
 ///
 /// Fails if it does not run.
 pub(crate) fn signal(container: &Container, signal: Signal) -> Result<Asked, Error> {
+    const ACTION: &str = "send a signal to";
     match container.status {
         Status::Running | Status::Paused | Status::Stopping | Status::Restarting => {
-            request(container, &Ask::Signal { signal })
+            request(container, ACTION, &Ask::Signal { signal })
         }
         Status::Orphaned if signal == Signal::KILL => ending::kill_orphan(container).map(|()| Asked::done()),
-        _ => Err(container.cannot("send a signal to")),
+        _ => Err(container.cannot(ACTION)),
     }
 }
 
@@ -39,7 +40,7 @@ fn switch(container: &Container, from: Status, action: &'static str, asked: &Ask
     if container.status != from {
         return Err(container.cannot(action));
     }
-    Ok(request(container, asked)?.or(format!("cannot {action} `{}`", container.config.name)))
+    Ok(request(container, action, asked)?.or(format!("cannot {action} `{}`", container.config.name)))
 }
 
 /// A container's end that was requested.

@@ -2,16 +2,18 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{Container, Error};
-use crate::monitor::{ExitRecord, Run, cgroup_name, now, pod_cgroup};
+use crate::monitor::{ContainerDir, ExitRecord, Run, cgroup_name, now, pod_cgroup};
 use crate::net::lease::Owner;
 use crate::net::record::Networks;
+use crate::plan::ContainerConfig;
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::process::{open_pidfd, signal_pidfd};
 use crate::sys::process_id::ProcessId;
+use crate::types::ContainerId;
 
 /// Kills the program of a container whose monitor was killed, and records how it ended.
 pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
@@ -21,7 +23,7 @@ pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
     let record = ExitRecord {
         code: 137,
         at: now(),
-        error: "monitor killed".to_owned(),
+        error: super::KILLED.to_owned(),
         stopped_by_user: true,
         ..ExitRecord::default()
     };
@@ -46,7 +48,23 @@ pub(super) fn discard_cgroup(container: &Container) -> Result<(), Error> {
     if container.state.run == 0 {
         return Ok(());
     }
-    Ok(cgroup::discard(container.state.cgroup.as_deref(), &cgroup_name(&container.config.id))?)
+    let path = container.state.cgroup.clone().or_else(|| wanted_cgroup(&container.config));
+    Ok(cgroup::discard(path.as_deref(), &cgroup_name(&container.config.id))?)
+}
+
+/// Kills and removes what is in the cgroup of a step that has failed: if its monitor was killed, nothing else names it.
+pub(crate) fn discard_cgroup_of_step(directory: &ContainerDir, id: &ContainerId) {
+    let recorded = directory.state().ok().and_then(|state| state.cgroup);
+    let path = recorded.or_else(|| directory.config().ok().and_then(|config| wanted_cgroup(&config)));
+    // The step's own failure is the one to report.
+    drop(cgroup::discard(path.as_deref(), &cgroup_name(id)));
+}
+
+/// The path of a container's cgroup beneath the one that the user has named, if it was not recorded yet.
+fn wanted_cgroup(config: &ContainerConfig) -> Option<String> {
+    // A slice has scopes, which end with their last process.
+    let parent = config.cgroup.parent.as_deref().filter(|parent| parent.starts_with('/'))?;
+    Some(format!("{}/{}", parent.trim_end_matches('/'), cgroup_name(&config.id)))
 }
 
 /// Removes the cgroup of a pod, whose members have been removed.
@@ -72,17 +90,8 @@ pub(super) fn discard_leases(store: &Store, container: &Container) {
 
 /// Waits until the process of a pidfd has ended: only then the pidfd is readable.
 pub(super) fn wait_for_end(pidfd: BorrowedFd<'_>) -> Result<(), Error> {
-    wait(pidfd, None)
-}
-
-/// Waits until the process of a pidfd has ended, or for so many milliseconds.
-pub(super) fn wait_for_end_at_most(pidfd: BorrowedFd<'_>, milliseconds: u16) -> Result<(), Error> {
-    wait(pidfd, Some(Timespec { tv_sec: 0, tv_nsec: i64::from(milliseconds) * 1_000_000 }))
-}
-
-fn wait(pidfd: BorrowedFd<'_>, time: Option<Timespec>) -> Result<(), Error> {
     loop {
-        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], time.as_ref()) {
+        match poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)], None) {
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(Error::step("wait for a process")(error.into())),
             Ok(_) => return Ok(()),

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags};
 
+use super::changed::Seen;
 use super::client::{answer, ask, connect};
 use super::session::{Session, Terminal, Unread};
 use super::streams::PipePairs;
@@ -37,9 +38,16 @@ pub(crate) struct Exec {
 /// Its standard descriptors are pipes to the session, or a terminal whose controlling side the monitor sends here: the
 /// streams do not go through the monitor.
 pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>, Error> {
+    const ACTION: &str = "run a program in";
     if container.status != Status::Running {
-        return Err(container.cannot("run a program in"));
+        return Err(container.cannot(ACTION));
     }
+    let seen = container.seen(ACTION);
+    begin(container, exec, seen.clone()).map_err(|error| seen.explain(error))
+}
+
+/// [`exec`] in a container that runs.
+fn begin(container: &Container, exec: Exec, seen: Seen) -> Result<Option<Session>, Error> {
     let socket = connect(container)?;
     let wants_terminal = exec.process.terminal().unwrap_or(false);
     if exec.descriptors.len() > MAX_DESCRIPTORS - 3 {
@@ -50,7 +58,7 @@ pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>,
     let further = exec.descriptors.iter().map(|inherited| inherited.fd.as_fd());
     if wants_terminal {
         ask(&socket, &request, &further.collect::<Vec<_>>())?;
-        return join_terminal(socket, exec.stdin, exec.detach, exec.detach_keys);
+        return join_terminal(socket, seen, exec.stdin, exec.detach, exec.detach_keys);
     }
     let mut pipes = PipePairs::default();
     if !exec.detach {
@@ -66,7 +74,16 @@ pub(crate) fn exec(container: &Container, exec: Exec) -> Result<Option<Session>,
         return started(&socket).map(|()| None);
     }
     let [stdin, stdout, stderr] = pipes.ours;
-    Ok(Some(Session { socket, stdin, stdout, stderr, terminal: None, unread: Unread::Pipe, monitor: None }))
+    Ok(Some(Session {
+        socket,
+        seen: Some(seen),
+        stdin,
+        stdout,
+        stderr,
+        terminal: None,
+        unread: Unread::Pipe,
+        monitor: None,
+    }))
 }
 
 fn started(socket: &OwnedFd) -> Result<(), Error> {
@@ -77,6 +94,7 @@ fn started(socket: &OwnedFd) -> Result<(), Error> {
 /// Waits for the controlling side of the program's terminal, which the monitor sends.
 fn join_terminal(
     socket: OwnedFd,
+    seen: Seen,
     stdin: bool,
     detach: bool,
     detach_keys: DetachKeys,
@@ -93,7 +111,16 @@ fn join_terminal(
         || rustix::io::fcntl_dupfd_cloexec(&master, 3).map_err(|error| Error::step("copy a descriptor")(error.into()));
     let (stdin, stdout) = (stdin.then(copy).transpose()?, Some(copy()?));
     let terminal = Some(Terminal { master: Some(master), detach_keys });
-    Ok(Some(Session { socket, stdin, stdout, stderr: None, terminal, unread: Unread::Nothing, monitor: None }))
+    Ok(Some(Session {
+        socket,
+        seen: Some(seen),
+        stdin,
+        stdout,
+        stderr: None,
+        terminal,
+        unread: Unread::Nothing,
+        monitor: None,
+    }))
 }
 
 fn null() -> Result<OwnedFd, Error> {

@@ -24,6 +24,9 @@ use crate::sys::process_id::ProcessId;
 use crate::types::{IdRange, Layers, Report, StorageDriver};
 use crate::userns::{self, Inside, UserNamespace};
 
+/// What is done with a container here, for errors.
+const ACTION: &str = "access the files of";
+
 /// A container's files.
 #[derive(Debug)]
 pub(crate) struct Filesystem<'a> {
@@ -67,7 +70,6 @@ impl<'a> Filesystem<'a> {
         layers: Layers,
         volumes: bool,
     ) -> Result<Self, Error> {
-        const ACTION: &str = "access the files of";
         let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
         let how = match container.status {
             Status::Initialized | Status::Running | Status::Paused | Status::Stopping | Status::Orphaned => {
@@ -76,12 +78,13 @@ impl<'a> Filesystem<'a> {
             }
             Status::Created | Status::Exited => {
                 let name = &container.config.name;
-                let lock = lock::take(&container.directory, name)?.ok_or_else(|| Error::NotFound(name.to_string()))?;
+                // Before the container's lock, as at a start.
                 let prepared = if volumes {
                     volumes::prepare(&environment.store, &container.config)?
                 } else {
                     Prepared::default()
                 };
+                let lock = lock::take(&container.directory, name)?.ok_or_else(|| container.not_found())?;
                 let binds = if volumes { binds(environment, container, &prepared)? } else { Vec::new() };
                 let copy_up = prepared.copy_up.clone();
                 let directory = container.directory.path().to_owned();
@@ -93,7 +96,7 @@ impl<'a> Filesystem<'a> {
                     // The volumes are filled before anything else happens to them.
                     opened.start("rc: volumes", |_| Ok(()))?.finish()?;
                 }
-                prepared.settle(&Ok(()))?;
+                prepared.settle(&Ok(()));
                 return Ok(opened);
             }
             _ => return Err(container.cannot(ACTION)),
@@ -148,9 +151,15 @@ impl<'a> Filesystem<'a> {
     fn root(&self, served: Option<OwnedFd>) -> Result<OwnedFd, Report> {
         match &self.how {
             How::Running(entry, init) => {
-                let root = entry.root().map_err(Error::step("open the root of the container"))?;
-                // The directory of another process would not be its root.
-                if init.is_alive() { Ok(root) } else { Err(self.container.cannot("access the files of").into()) }
+                match entry.root() {
+                    // The directory of another process would not be its root.
+                    Ok(root) if init.is_alive() => Ok(root),
+                    // A process that is ending has none.
+                    Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                        Err(Error::step("open the root of the container")(error).into())
+                    }
+                    Ok(_) | Err(_) => Err(self.container.just_ended(ACTION).into()),
+                }
             }
             How::Stopped { layers, binds, copy_up, .. } => {
                 let directory = self.container.directory.path().to_owned();

@@ -12,9 +12,14 @@ pub(crate) fn check(container: &Container) -> Result<(bool, HealthStatus), Error
     if container.config.healthcheck.is_none() {
         return Err(Error::NotChecked(container.config.name.to_string()));
     }
+    const ACTION: &str = "check";
     if container.status != Status::Running {
-        return Err(container.cannot("check"));
+        return Err(container.cannot(ACTION));
     }
+    ask_for_check(container).map_err(|error| container.explain(ACTION, error))
+}
+
+fn ask_for_check(container: &Container) -> Result<(bool, HealthStatus), Error> {
     let socket = connect(container)?;
     ask(&socket, &Ask::Check, &[])?;
     loop {

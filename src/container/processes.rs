@@ -58,12 +58,12 @@ pub(super) fn init(container: &Container, action: &'static str) -> Result<(Entry
 
 /// PID 1 of a container that runs or is initialized. Fails if it does not live.
 pub(super) fn first_process(container: &Container, action: &'static str) -> Result<(Entry, ProcessId), Error> {
-    let refused = || container.cannot(action);
+    let ended = || container.just_ended(action);
     let is_there = container.is_alive() || container.status == Status::Initialized;
-    let init = container.state.init.clone().filter(|_| is_there).ok_or_else(refused)?;
-    let entry = Entry::open(init.pid).ok_or_else(refused)?;
+    let init = container.state.init.clone().filter(|_| is_there).ok_or_else(|| container.cannot(action))?;
+    let entry = Entry::open(init.pid).ok_or_else(ended)?;
     // Checked after the directory was opened: from here on the directory cannot become another process's.
-    if init.is_alive() { Ok((entry, init)) } else { Err(refused()) }
+    if init.is_alive() { Ok((entry, init)) } else { Err(ended()) }
 }
 
 /// All processes in the container's PID namespace and in those beneath it, PID 1 first. Processes that end meanwhile
@@ -75,7 +75,11 @@ pub(super) fn members(container: &Container, init: &Entry) -> Result<Vec<(Entry,
     };
     let is_shared = container.config.shares(NamespaceKind::Pid);
     let has_group = group(container).is_some();
-    let space = init.link("ns/pid").map_err(Error::step("look at the container's PID namespace"))?;
+    let space = init.link("ns/pid").map_err(|error| match error.raw_os_error() {
+        // A process that is ending has none.
+        Some(libc::ENOENT | libc::ESRCH) => container.just_ended("show the processes of"),
+        _ => Error::step("look at the container's PID namespace")(error),
+    })?;
     let mut others: Vec<(Entry, Stat)> = candidates
         .into_iter()
         .filter_map(Entry::open)

@@ -55,7 +55,12 @@ impl Removing {
         if let Some(stopping) = stopping {
             end(stopping, &container)?;
         }
-        let Some(lock) = lock::take(&container.directory, &container.config.name)? else { return Ok(()) };
+        let lock = match lock::take(&container.directory, &container.config.name) {
+            // It was started since it was looked at.
+            Err(Error::Busy { .. }) => return end_again(&container, &removal, store, runtime),
+            other => other?,
+        };
+        let Some(lock) = lock else { return Ok(()) };
         ending::discard_cgroup(&container)?;
         ending::discard_leases(store, &container);
         ending::discard_pod_cgroup(&container);
@@ -71,6 +76,15 @@ impl Removing {
         trash::empty(store, &container.config.id, runtime)?;
         drop(busy);
         Ok(())
+    }
+}
+
+/// Removes a container that has been started while it was being removed, if it may be ended.
+fn end_again(container: &Container, removal: &Removal, store: &Store, runtime: &Path) -> Result<(), Error> {
+    match container.again() {
+        Ok(now) => remove(store, now, removal, runtime),
+        Err(Error::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -16,11 +16,11 @@ use crate::types::{ContainerId, Name};
 /// Fails if another container has the name; nothing has changed then. If the process is killed between the steps, the
 /// container is found by its new name and shows the old one; renaming it again completes that.
 pub(crate) fn rename(store: &Store, container: &Container, name: &Name) -> Result<(), Error> {
-    record(store, container, name)?;
-    rename_leases(store, container)?;
+    let renamed = record(store, container, name).and_then(|()| rename_leases(store, container));
+    renamed.map_err(|error| container.explain("rename", error))?;
     if let Some(monitor) = container.monitor {
         // It may have ended, or be of an rc that does not know that request: what it is called is for people.
-        drop(client::request(container, &Ask::Renamed).and_then(Asked::finish));
+        drop(client::request(container, "rename", &Ask::Renamed).and_then(Asked::finish));
         monitor::describe_scope(&container.config.id, monitor, name);
     }
     Ok(())
@@ -71,7 +71,12 @@ fn record(store: &Store, container: &Container, name: &Name) -> Result<(), Error
         moved => moved?,
     }
     if let Err(error) = container.directory.write_name(name) {
-        drop(fs::rename_to_new(&new, &old));
+        if error.is_not_found() {
+            // It was removed meanwhile, under its old name.
+            drop(fs::remove_file(&new));
+        } else {
+            drop(fs::rename_to_new(&new, &old));
+        }
         return Err(error.into());
     }
     Ok(())

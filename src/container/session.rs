@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Error;
+use super::changed::Seen;
 use super::client::answer;
 use crate::monitor::protocol::{self, Ask, Event};
 use crate::sys::process::Child;
@@ -17,6 +18,8 @@ use crate::types::{DetachKeys, Signal};
 pub(crate) struct Session {
     /// The connection to the monitor.
     pub(super) socket: OwnedFd,
+    /// The container as it was when the command connected, if it ran already.
+    pub(super) seen: Option<Seen>,
     /// The program's input, which ends when this is closed.
     pub(crate) stdin: Option<OwnedFd>,
     /// The program's output, or its terminal's.
@@ -73,7 +76,11 @@ impl Session {
     /// Fails with the monitor's report if the program could not be started, and with `MonitorDied` if the monitor was
     /// killed.
     pub(crate) fn event(&self) -> Result<SessionEvent, Error> {
-        Ok(match answer(&self.socket)?.0 {
+        let heard = answer(&self.socket).map_err(|error| match &self.seen {
+            Some(seen) => seen.explain(error),
+            None => error,
+        });
+        Ok(match heard?.0 {
             Event::Exited { code, missed } => SessionEvent::Exited { code, missed },
             // Signals are the only requests here with this answer.
             Event::Done => SessionEvent::Signalled,

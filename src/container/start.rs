@@ -110,7 +110,15 @@ pub(crate) fn start(
         }
         Origin::Step(_) => None,
     };
+    let seen = match &origin {
+        Origin::Existing(old) | Origin::ToInitialize(old) => Some(old.seen("start")),
+        Origin::New(_) | Origin::Step(_) => None,
+    };
     let started = try_to_start(environment, origin, trees, front_end);
+    let started = started.map_err(|error| match &seen {
+        Some(seen) => seen.explain(error),
+        None => error,
+    });
     if let (Err(error), Some((directory, name, last))) = (&started, existing) {
         failed_start::keep(&directory, &name, &Run(last), error);
     }
@@ -202,7 +210,7 @@ fn try_to_start(
         monitor::run(start, &*owner, theirs, starter)
     })?;
     let started = await_start(&ours, signals.as_mut());
-    volumes.settle(&started)?;
+    volumes.settle(&started);
     started?;
     if let Some(pod) = adopted {
         adopt::tell_members(&store, &pod);
@@ -218,7 +226,7 @@ fn try_to_start(
     let [stdin, stdout, stderr] = ends;
     // Otherwise the manager would kill it, and what it had not removed yet would stay until the next command.
     let monitor = (is_of_unit || is_tied).then_some(child);
-    let session = Session { socket: ours, stdin, stdout, stderr, terminal, unread, monitor };
+    let session = Session { socket: ours, seen: None, stdin, stdout, stderr, terminal, unread, monitor };
     Ok(Started::Joined { session, signals })
 }
 

@@ -8,12 +8,11 @@ use super::Error;
 use super::create::write_public;
 use super::owner::first_run;
 use super::secrets::Secrets;
-use crate::monitor::{ContainerDir, Listen, Owner, cgroup_name};
+use crate::monitor::{ContainerDir, Listen, Owner};
 use crate::plan::ContainerConfig;
-use crate::runtime::cgroup;
 use crate::sys::fs::{self, Durability};
 use crate::sys::lock::ProcessLock;
-use crate::types::{ContainerId, Report};
+use crate::types::Report;
 use crate::userns::UserNamespace;
 
 /// A step that is to be run.
@@ -29,14 +28,6 @@ pub(crate) struct Step {
     pub(crate) upper: Option<PathBuf>,
     /// What it gets beside its configuration, which is written to the disk.
     pub(crate) secrets: Secrets,
-}
-
-/// Kills and removes what is in the cgroup of a step that has failed: if its monitor was killed, nothing else names it.
-pub(crate) fn discard_cgroup(directory: &ContainerDir, id: &ContainerId) {
-    let state = directory.state().ok();
-    let recorded = state.as_ref().and_then(|state| state.cgroup.as_deref());
-    // The step's own failure is the one to report.
-    drop(cgroup::discard(recorded, &cgroup_name(id)));
 }
 
 impl Step {

@@ -12,8 +12,10 @@
 //! volumes/ anonymous, the start killed    half the name is the ID of a      here; only if it is empty, was never
 //!      before the container existed       container that does not exist     used, and no container mounts it
 //! volumes/ anonymous, of `--rm` in trash/ the config.json there             here, before trash/
+//! networks/ a directory without a record  a search                          here; only a command that removes looks
 //! blobs, layers without an image          a mark in tmp/ (storage::ingest)  engine::sweep; not while others ingest
 //! userns/PID (runtime directory)          a link that leads nowhere         userns::home, at each search
+//! cgroups of steps, the build killed      config.json in its scratch        here, before tmp/
 //! cgroups of other containers             state.json or the cgroup's name   `rm`, `stop`; a scope ends with its
 //!                                                                           last process
 //! mounts, network helpers, fuse-overlayfs the kernel                        with their namespace or monitor
@@ -29,8 +31,9 @@ use std::str::FromStr as _;
 use super::half_made::{STICKY, is_at_work};
 use super::identity::volume_stem;
 use super::trash::{self, ignore_missing};
-use super::{Container, Error, find, leftover};
+use super::{Container, Error, ending, find, leftover};
 use crate::monitor::ContainerDir;
+use crate::net::record::Networks;
 use crate::plan::MountKind;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -48,7 +51,8 @@ pub(crate) fn has_leftovers(store: &Store) -> Result<bool, Error> {
 /// lock, which the caller must not have.
 pub(crate) fn sweep_store(store: &Store, runtime: &Path) -> Result<(), Error> {
     let lost = sweep_lost_volumes(store);
-    sweep_trash(store, runtime).and(lost)
+    let networks = Networks::of(store.root()).sweep().map_err(Error::from);
+    sweep_trash(store, runtime).and(lost).and(networks)
 }
 
 /// Empties the trash, after a removal that has moved volumes there: all of [`sweep_store`] but what needs the store's
@@ -78,6 +82,7 @@ fn sweep_foreign(store: &Store, home: &UserNamespace) -> Result<usize, Error> {
 
 /// Removes, or moves to the trash, what records and names show to be left over.
 fn sweep_dead(store: &Store) -> Result<(), Error> {
+    sweep_steps(store);
     let containers = sweep_containers(store);
     containers.and(sweep_volumes_of_trash(store)).and(sweep_names(store))
 }
@@ -104,6 +109,22 @@ fn left_over(store: &Store) -> Result<Vec<Container>, Error> {
 fn sweep_containers(store: &Store) -> Result<(), Error> {
     let removed: Vec<_> = left_over(store)?.iter().map(|container| leftover::remove(store, container)).collect();
     removed.into_iter().collect()
+}
+
+/// Steps of builds that were killed with all of their monitors: only their directories name their cgroups.
+fn sweep_steps(store: &Store) {
+    for scratch in fs::paths_in(store.tmp()).unwrap_or_default() {
+        // Most are empty files, or what has no step.
+        let steps = fs::paths_in(&scratch).unwrap_or_default();
+        let dead = |path: std::path::PathBuf| {
+            let directory = ContainerDir::new(path);
+            let id = directory.config().ok()?.id;
+            (!is_at_work(&scratch)).then_some((directory, id))
+        };
+        for (directory, id) in steps.into_iter().filter_map(dead) {
+            ending::discard_cgroup_of_step(&directory, &id);
+        }
+    }
 }
 
 /// A monitor moves its `--rm` container to the trash before the anonymous volumes.

@@ -115,14 +115,14 @@ impl Prepared {
     }
 
     /// Unlocks the volumes, and marks the fresh ones as used if the start succeeded.
-    pub(super) fn settle(self, started: &Result<(), Error>) -> Result<(), Error> {
+    ///
+    /// The program runs by now, so a mark that cannot be made is no failure of the start: on a full disk, or because
+    /// the program has ended already, and its anonymous volume was removed with it. Without the mark a volume counts as
+    /// used as well, unless it is empty.
+    pub(super) fn settle(self, started: &Result<(), Error>) {
         for (volume, lock) in self.fresh {
             if started.is_ok() {
-                match volume.mark_used() {
-                    // The program has ended already, and its anonymous volume was removed with it.
-                    Err(crate::storage::Error::Path(error)) if error.is_not_found() => {}
-                    other => other?,
-                }
+                drop(volume.mark_used());
             }
             // The monitor has a copy of the descriptor. If the start was interrupted, it may still be filling the
             // volume.
@@ -132,6 +132,5 @@ impl Prepared {
             }
         }
         self.used.into_iter().for_each(FileLock::release);
-        Ok(())
     }
 }

@@ -21,9 +21,9 @@ use crate::sys::process;
 /// The code if the container has not ended. Source: podman, `WaitForConditionWithInterval`.
 const NO_CODE: i32 = -1;
 
-/// How soon a wait for the start of another process looks again, in case that the directory cannot be watched, or the
-/// lock has another holder by now.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How soon a wait for another process looks again, in case that the directory cannot be watched, or the lock has
+/// another holder by now.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a command waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) fn wait_for_start(mut container: Container) -> Result<Container, Erro
     // Before the record is read, so that no change of it is missed.
     let watch = watch(&container.directory).ok();
     loop {
-        container = Container::read(container.directory)?;
+        container = container.again()?;
         if !changes(&container) {
             return Ok(container);
         }
@@ -133,7 +133,7 @@ fn code_of(container: &Container, sent: Result<i32, Error>) -> Result<i32, Error
     match sent {
         // It ended before rc could ask, or the monitor was killed: the record has the code.
         Err(Error::MonitorDied | Error::Step { .. }) => {
-            let now = Container::read(container.directory.clone())?;
+            let now = container.again()?;
             now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
         }
         other => other,
@@ -148,10 +148,7 @@ fn wait_for_state(container: &Container, states: &[Condition], interval: Duratio
     // Before the first check, so that no change is missed. If there are too many watches, the interval must do.
     let watch = watch(&container.directory).ok();
     loop {
-        let now = match Container::read(container.directory.clone()) {
-            Err(error) if error.is_not_found() => return Err(Error::NotFound(container.config.name.to_string())),
-            other => other?,
-        };
+        let now = container.again()?;
         if states.iter().any(|state| state.is_true_of(&now)) {
             let code = now.state.exit.filter(|_| now.status == Status::Exited).map(|exit| exit.code);
             return Ok(code.unwrap_or(NO_CODE));
@@ -165,16 +162,20 @@ fn wait_for_state(container: &Container, states: &[Condition], interval: Duratio
 }
 
 /// Watches the directory for replaced files, and the exit record for writes; writes to the log do not count.
-fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
+pub(super) fn watch(directory: &ContainerDir) -> Result<OwnedFd, Errno> {
     let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     inotify::add_watch(&watch, directory.path(), WatchFlags::MOVED_TO | WatchFlags::MOVE_SELF)?;
-    inotify::add_watch(&watch, directory.at("exit"), WatchFlags::MODIFY)?;
+    match inotify::add_watch(&watch, directory.at("exit"), WatchFlags::MODIFY) {
+        // How a container ends that is removed then is not recorded.
+        Ok(_) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error),
+    }
     Ok(watch)
 }
 
 /// Returns when the directory has changed, when the process of a pidfd has ended, or after `interval`, and consumes the
 /// changes.
-fn sleep(watch: Option<&OwnedFd>, process: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
+pub(super) fn sleep(watch: Option<&OwnedFd>, process: Option<&OwnedFd>, interval: Duration) -> Result<(), Error> {
     let awaited = watch.iter().chain(process.iter());
     let mut set: Vec<_> = awaited.map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)).collect();
     let interval = Timespec::try_from(interval).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });

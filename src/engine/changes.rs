@@ -49,6 +49,7 @@ fn changes(context: &Context, name: &str) -> Result<Vec<Change>, Report> {
         return Err(Report::new(ReportKind::Unsupported, message).with_hint("`--rootfs DIR:O` keeps the changes apart"));
     }
     changes_in(&environment, &container.directory.at("upper"), &layers.lowers, &OWN)
+        .map_err(|report| container.unless_removed(report))
 }
 
 /// [`changes`] of the container of that name, or [`image_changes`] if there is none.
@@ -183,13 +184,17 @@ pub(crate) fn commit(context: &Context, request: Commit) -> Result<Digest, Repor
         })?),
     };
     let layer = Packed { archive: File::from(archive), done: File::from(done) };
-    let made = userns::inside(&home, "rc: commit", || commit::commit(store, &base, layer, &options));
+    let making = userns::start_inside(&home, "rc: commit", || commit::commit(store, &base, layer, &options))?;
     let packed = packing.finish();
-    drop(frozen);
+    // The container is released before the store is awaited, which who waits for the container may have.
+    drop((frozen, filesystem));
+    let made = making.finish();
     // A packer whose reader has failed says less.
     match (packed, made) {
-        (Err(report), Err(_)) if !matches!(report.kind, ReportKind::Interrupted(_)) => Err(report),
-        (Err(report), Ok(_)) => Err(report),
+        (Err(report), Err(_)) if !matches!(report.kind, ReportKind::Interrupted(_)) => {
+            Err(container.unless_removed(report))
+        }
+        (Err(report), Ok(_)) => Err(container.unless_removed(report)),
         (_, made) => made.map(|Committed { id }| {
             happened::to_container(store, &container.config, "commit");
             id

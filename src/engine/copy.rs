@@ -80,11 +80,14 @@ pub(crate) fn copy(context: &Context, request: &Copy, stream: OwnedFd) -> Result
         }
         (Place::Container { name, path }, Place::Container { name: other, path: to }) => {
             let (container, other) = (found(name)?, found(other)?);
-            let from = open(&environment, &container)?;
             if container.config.id == other.config.id {
-                return within(&environment, &from, request, path, to);
+                return within(&environment, &open(&environment, &container)?, request, path, to);
             }
-            between(&from, path, request, &open(&environment, &other)?, to)
+            // In one order, whichever is the source: another copy may go the other way.
+            let first = (container.config.id < other.config.id).then(|| open(&environment, &container)).transpose()?;
+            let into = open(&environment, &other)?;
+            let from = first.map_or_else(|| open(&environment, &container), Ok)?;
+            between(&from, path, request, &into, to)
         }
         (Place::Container { name, path }, Place::Stream) => {
             let container = found(name)?;

@@ -55,7 +55,7 @@ fn start_until_it_runs(
         };
         start_below(context, manager, &needed.config, depth)?;
         let environment = context.environment(manager.for_needed())?;
-        match start_alone(&environment, Container::read(needed.directory)?, ALONE) {
+        match start_alone(&environment, needed.again()?, ALONE) {
             Ok(_) => {
                 if needed.config.sandbox.is_some() {
                     happened::to_container(store, &needed.config, "start");
@@ -105,7 +105,7 @@ fn start_alone(
             return Ok(container::begin(&container, &front_end)?);
         }
         container::stop(&container, None, None).finish(&container)?;
-        container = Container::read(container.directory)?;
+        container = container.again()?;
     }
     let trees = image::trees_of(environment, &container.config, None)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), trees, front_end)?)

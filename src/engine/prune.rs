@@ -139,8 +139,8 @@ fn prune_containers(context: &Context, filter: &PruneFilter, pruned: &mut Pruned
                 pruned.reclaimed += sizes.get(&path).copied().unwrap_or(0);
                 pruned.containers.push(id);
             }
-            // It was started just now.
-            Err(container::Error::State { .. }) => {}
+            // It was started just now, or something is done with it.
+            Err(container::Error::State { .. } | container::Error::Busy { .. }) => {}
             Err(error) => pruned.failures.push(error.into()),
         }
     }

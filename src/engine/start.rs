@@ -48,7 +48,7 @@ pub(crate) fn start(
             // As with docker and podman, a running container counts as started.
             return Ok(!is_of_many);
         }
-        last = start_one(context, &environment, Container::read(container.directory)?, front_end)?;
+        last = start_one(context, &environment, container.again()?, front_end)?;
         Ok(true)
     })?;
     Ok(last)
@@ -64,7 +64,7 @@ pub(crate) fn init(context: &Context, selection: &Selection, observer: &mut dyn 
         if container.is_running() && is_of_many {
             return Ok(false);
         }
-        initialize(context, &environment, Container::read(container.directory)?)?;
+        initialize(context, &environment, container.again()?)?;
         Ok(true)
     })
 }
@@ -98,7 +98,7 @@ pub(crate) fn restart(
         if let Some(stopping) = stopping {
             stopping.finish(&container)?;
         }
-        last = start_one(context, &environment, Container::read(container.directory)?, front_end)?;
+        last = start_one(context, &environment, container.again()?, front_end)?;
         happened::to_container(&environment.store, &container.config, "restart");
         Ok(true)
     })?;

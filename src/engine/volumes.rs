@@ -181,6 +181,8 @@ pub(crate) struct RemoveVolumes {
     pub(crate) all: bool,
     /// With the containers that use them; a missing one is no failure.
     pub(crate) force: bool,
+    /// Nobody used them when they were looked for: one that is gone or in use by now is no failure.
+    pub(crate) only_unused: bool,
     /// Seconds between the stop signal and SIGKILL for these containers.
     pub(crate) timeout: Option<u32>,
 }
@@ -202,7 +204,12 @@ pub(crate) fn remove_volumes(
     };
     for name in names {
         let removed = match remove_one(context, store, &name, request) {
-            Err(report) if request.force && matches!(report.kind, ReportKind::NotFound(Thing::Volume)) => Ok(false),
+            Err(Report { kind: ReportKind::NotFound(Thing::Volume), .. }) if request.force => Ok(false),
+            Err(Report { kind: ReportKind::NotFound(Thing::Volume) | ReportKind::InUse, .. })
+                if request.only_unused =>
+            {
+                Ok(false)
+            }
             other => other,
         };
         if observer.item(&name, removed).is_break() {

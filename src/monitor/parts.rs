@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use super::chronicle::Chronicle;
 use super::connections::Connections;
-use super::exec::{Confinement, Execs, Told};
+use super::exec::{self, Confinement, Execs, Told};
 use super::health::Health;
 use super::log::Log;
 use super::networks::Networks;
@@ -131,6 +131,13 @@ impl Parts {
                 self.hear_of_check(connection, event);
                 continue;
             }
+            let event = match event {
+                // Whatever step could not be made: it was in a container that is ending.
+                Event::Failed(report) if report.kind == ReportKind::Internal && self.program.is_over() => {
+                    Event::Failed(exec::Error::Ended.into())
+                }
+                event => event,
+            };
             match event {
                 Event::Started { .. } => self.chronicle.happens("exec"),
                 Event::Exited { code, .. } => self.chronicle.exec_ended(code),

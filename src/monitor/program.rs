@@ -9,7 +9,7 @@ use super::notify::{self, Notifier};
 use super::timers::{Timer, Timers};
 use crate::net;
 use crate::runtime::cgroup::Group;
-use crate::sys::process::{Child, Ended};
+use crate::sys::process::{self, Child, Ended};
 use crate::types::{Name, Signal};
 
 /// One run of the program, with what belongs to it.
@@ -104,6 +104,11 @@ impl Program {
     /// How it ended, until it runs again.
     pub(super) fn ended(&self) -> Option<Ended> {
         self.ended
+    }
+
+    /// Whether it has ended, even if the monitor has not seen that yet.
+    pub(super) fn is_over(&self) -> bool {
+        self.init().is_none_or(|init| process::has_ended(init))
     }
 
     /// The pidfd of init, while it runs.

@@ -168,10 +168,15 @@ impl Networks {
         if *name == Name::default_network() {
             fs::create_dir_all(directory.join("leases"))?;
         }
-        let lock = match FileLock::exclusive(directory.join("lock")) {
-            Ok(lock) => lock,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let path = directory.join("lock");
+        let lock = loop {
+            match FileLock::exclusive(&path) {
+                // Another network has the name by now.
+                Ok(lock) if !lock.is_of(&path) && fs::symlink_metadata(&path).is_ok() => {}
+                Ok(lock) => break lock,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         };
         // It may have been removed while this process waited.
         let Some(record) = self.load(name)? else { return Ok(None) };
@@ -214,9 +219,37 @@ impl Networks {
             Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => {}
         }
-        fs::remove_dir_all(&directory)?;
+        remove_directory(&directory)?;
         lock.release();
         Ok(true)
+    }
+
+    /// Removes the directories of networks whose maker or remover was killed: those without a record and a member.
+    pub(crate) fn sweep(&self) -> Result<(), PathError> {
+        let is_left = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()?.parse::<Name>().ok());
+            let name = name.filter(|name| *name != Name::default_network());
+            let has_record = || fs::symlink_metadata(path.join("network.json")).is_ok();
+            let has_member = |name: &Name| !self.live_leases(name).is_ok_and(|leases| leases.is_empty());
+            name.is_some_and(|name| !has_record() && !has_member(&name))
+        };
+        if !fs::paths_in(self.all())?.iter().any(is_left) {
+            return Ok(());
+        }
+        let _lock = self.lock_all()?;
+        fs::paths_in(self.all())?.iter().filter(|path| is_left(path)).try_for_each(|path| remove_directory(path))
+    }
+}
+
+/// Removes the directory of a network that has no record any more.
+fn remove_directory(directory: &Path) -> Result<(), PathError> {
+    loop {
+        match fs::remove_dir_all(directory) {
+            // Who looks for the network has just made the lock anew, and finds no record.
+            Err(error) if error.source.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.is_not_found() => return Ok(()),
+            other => return other,
+        }
     }
 }
 

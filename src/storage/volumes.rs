@@ -54,20 +54,27 @@ impl Volume {
     /// Waits for the volume's lock: held while the image's files are copied into it, until `mark_used` was called, and
     /// while it is removed. `None` if it was removed meanwhile.
     pub(crate) fn lock(&self) -> Result<Option<FileLock>, Error> {
-        match FileLock::exclusive(self.directory.join("lock")) {
-            // A directory that was moved to the trash has no record here.
-            Ok(lock) => Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.lock_by(FileLock::exclusive)
     }
 
     /// As [`Volume::lock`], shared: the volume exists until it is dropped.
     pub(crate) fn lock_shared(&self) -> Result<Option<FileLock>, Error> {
-        match FileLock::shared(self.directory.join("lock")) {
-            Ok(lock) => Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+        self.lock_by(FileLock::shared)
+    }
+
+    fn lock_by(&self, take: impl Fn(PathBuf) -> Result<FileLock, PathError>) -> Result<Option<FileLock>, Error> {
+        let path = self.directory.join("lock");
+        loop {
+            match take(path.clone()) {
+                // Another volume has the name by now.
+                Ok(lock) if !lock.is_of(&path) && fs::symlink_metadata(&path).is_ok() => {}
+                // A directory that was moved to the trash has no record here.
+                Ok(lock) => {
+                    return Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock));
+                }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

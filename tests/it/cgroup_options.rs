@@ -138,20 +138,42 @@ fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
     fs::create_dir(&context).expect("made");
     fs::write(context.join("Dockerfile"), "FROM payload\nRUN [\"/payload\", \"hang\"]\n").expect("written");
     let option = format!("--cgroup-parent={path}");
-    let build = lab.rc(["build", "-q", "--network", "none", &option]).arg(&context).start();
-    let process = wait::until("the step", || {
-        let group = fs::read_dir(&parent).expect("a cgroup").flatten().find(|entry| entry.path().is_dir())?;
-        let processes = fs::read_to_string(group.path().join("cgroup.procs")).ok()?;
-        let process: u32 = processes.lines().next()?.parse().ok()?;
-        let words = fs::read(format!("/proc/{process}/cmdline")).ok()?;
-        words.starts_with(b"/payload").then_some(process)
-    });
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let monitor = status.lines().find_map(|line| line.strip_prefix("PPid:")).and_then(|pid| pid.trim().parse().ok());
-    let monitor = monitor.and_then(rustix::process::Pid::from_raw).expect("a parent");
-    rustix::process::kill_process(monitor, Signal::KILL).expect("it runs");
-    let output = build.wait();
-    assert!(output.exit != crate::support::Exit::Code(0), "{output}");
+    for all in [false, true] {
+        let build = lab.rc(["build", "-q", "--network", "none", &option]).arg(&context).start();
+        let process: u32 = wait::until("the step", || {
+            let group = fs::read_dir(&parent).expect("a cgroup").flatten().find(|entry| entry.path().is_dir())?;
+            let processes = fs::read_to_string(group.path().join("cgroup.procs")).ok()?;
+            let process: u32 = processes.lines().next()?.parse().ok()?;
+            let words = fs::read(format!("/proc/{process}/cmdline")).ok()?;
+            words.starts_with(b"/payload").then_some(process)
+        });
+        let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+        let monitor =
+            status.lines().find_map(|line| line.strip_prefix("PPid:")).and_then(|pid| pid.trim().parse().ok());
+        let monitor = monitor.and_then(rustix::process::Pid::from_raw).expect("a parent");
+        if all {
+            // Nobody is left who knows of the step; the next command that writes looks for what is left.
+            let pids: Vec<_> = [build.pid()].into_iter().chain([monitor.as_raw_nonzero().get()]).collect();
+            for pid in &pids {
+                let pid = rustix::process::Pid::from_raw(*pid).expect("a PID");
+                rustix::process::kill_process(pid, Signal::STOP).expect("it runs");
+            }
+            pids.into_iter().for_each(crate::support::processes::kill);
+        } else {
+            rustix::process::kill_process(monitor, Signal::KILL).expect("it runs");
+        }
+        let output = build.wait();
+        assert!(output.exit != crate::support::Exit::Code(0), "{output}");
+        let is_empty = || fs::read_dir(&parent).expect("a cgroup").flatten().all(|entry| !entry.path().is_dir());
+        assert!(all || is_empty());
+        if all {
+            // The step's own process may end a little later, and have the build's lock until then.
+            wait::until("the end of the cgroup", || {
+                lab.rc(["system", "prune", "-f"]).run().succeeds();
+                is_empty().then_some(())
+            });
+        }
+    }
     fs::remove_dir(&parent).expect("the cgroup of the step is gone");
 }
 

@@ -84,6 +84,7 @@ mod logs;
 mod lookups;
 mod man;
 mod manifest;
+mod meanwhile;
 mod messages;
 mod mount_kinds;
 mod mount_points;

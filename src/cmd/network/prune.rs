@@ -24,7 +24,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     let mut screen = Screen::default();
     // A container that uses one of them by now keeps it.
-    let request = RemoveNetworks { names, ..RemoveNetworks::default() };
+    let request = RemoveNetworks { names, only_unused: true, ..RemoveNetworks::default() };
     engine::remove_networks(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

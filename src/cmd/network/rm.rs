@@ -25,7 +25,7 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         return Err(Error::new("--time needs --force"));
     }
     let mut screen = Screen::default();
-    let request = RemoveNetworks { names: args.names, force: args.force, timeout: args.time };
+    let request = RemoveNetworks { names: args.names, force: args.force, timeout: args.time, only_unused: false };
     engine::remove_networks(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

@@ -37,7 +37,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     }
     let mut screen = Screen::default();
     // A container that uses one of them by now keeps it.
-    let request = RemoveVolumes { names, ..RemoveVolumes::default() };
+    let request = RemoveVolumes { names, only_unused: true, ..RemoveVolumes::default() };
     engine::remove_volumes(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

@@ -33,7 +33,8 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         return Err(Error::new("--time needs --force"));
     }
     let mut screen = Screen::default();
-    let request = RemoveVolumes { names: args.names, all: args.all, force: args.force, timeout: args.time };
+    let request =
+        RemoveVolumes { names: args.names, all: args.all, force: args.force, timeout: args.time, only_unused: false };
     engine::remove_volumes(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

@@ -16,6 +16,8 @@ pub(crate) struct RemoveNetworks {
     pub(crate) names: Vec<String>,
     /// With the containers in it; a missing one is no failure.
     pub(crate) force: bool,
+    /// Nobody used them when they were looked for: one that is gone or in use by now is no failure.
+    pub(crate) only_unused: bool,
     /// Seconds between the stop signal and SIGKILL for these containers.
     pub(crate) timeout: Option<u32>,
 }
@@ -29,7 +31,12 @@ pub(crate) fn remove_networks(
     let store = context.store()?;
     for name in &request.names {
         let removed = match remove_one(context, store, name, request) {
-            Err(report) if request.force && report.kind == ReportKind::NotFound(Thing::Network) => Ok(false),
+            Err(Report { kind: ReportKind::NotFound(Thing::Network), .. }) if request.force => Ok(false),
+            Err(Report { kind: ReportKind::NotFound(Thing::Network) | ReportKind::InUse, .. })
+                if request.only_unused =>
+            {
+                Ok(false)
+            }
             other => other,
         };
         if observer.item(name, removed).is_break() {
@@ -62,7 +69,7 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveNet
             }
         }
     }
-    let is_removed = networks.remove(&name, || check_unused(store, &name))?;
+    let is_removed = remove_if_unused(store, &name)?;
     if let (true, Some(record)) = (is_removed, record) {
         happened::to_network(store, "remove", &record);
     }
@@ -82,7 +89,7 @@ pub(in crate::engine) fn remove_unused(
     let _all = networks.lock_all()?;
     let mut removed = Vec::new();
     for record in networks.list()?.records.into_iter().filter(wanted) {
-        match networks.remove(&record.name, || check_unused(store, &record.name)) {
+        match remove_if_unused(store, &record.name) {
             Ok(true) => {
                 happened::to_network(store, "remove", &record);
                 removed.push(record.name);
@@ -95,21 +102,33 @@ pub(in crate::engine) fn remove_unused(
     Ok(removed)
 }
 
-/// Fails if a container is to be in the network, or a step of a build is. A container that is being created has the
-/// store's lock.
-fn check_unused(store: &Store, name: &Name) -> Result<(), Report> {
+/// Removes a network; returns whether it existed. Fails if a container is to be in it, or is in it: a step of a build,
+/// or a container that is being connected and whose record does not say so yet. The caller holds the lock of all.
+///
+/// The store's lock comes first, which a container that is being created has. With the network's own lock in hand
+/// neither it may be awaited, since a start waits for the network, nor may containers be listed: that removes what
+/// killed monitors have left, which takes the lock of each network.
+fn remove_if_unused(store: &Store, name: &Name) -> Result<bool, Report> {
     let _lock = store.lock_exclusive()?;
-    let users = users(store, name)?;
-    if users.is_empty() {
-        return match has_step(store, name)? {
-            true => Err(Report::new(ReportKind::InUse, format!("the network `{name}` is in use by a build"))),
-            false => Ok(()),
-        };
+    let by: Vec<String> = users(store, name)?.iter().map(|user| format!("`{}`", user.config.name)).collect();
+    if !by.is_empty() {
+        return Err(in_use(name, &by));
     }
-    let by: Vec<String> = users.iter().map(|user| format!("`{}`", user.config.name)).collect();
+    let networks = Networks::of(store.root());
+    networks.remove(name, || {
+        let leases = networks.live_leases(name)?;
+        if leases.iter().any(|lease| lease.owner.is_step()) {
+            return Err(Report::new(ReportKind::InUse, format!("the network `{name}` is in use by a build")));
+        }
+        let by: Vec<String> = leases.iter().map(|lease| format!("`{}`", lease.name)).collect();
+        if by.is_empty() { Ok(()) } else { Err(in_use(name, &by)) }
+    })
+}
+
+fn in_use(name: &Name, by: &[String]) -> Report {
     let message = format!("the network `{name}` is in use by {}", by.join(", "));
     let hint = "remove the containers first, or use --force, which removes them";
-    Err(Report::new(ReportKind::InUse, message).with_hint(hint))
+    Report::new(ReportKind::InUse, message).with_hint(hint)
 }
 
 /// Whether a step of a build is in the network.

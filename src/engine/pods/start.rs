@@ -52,8 +52,7 @@ fn init_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
 
 fn start_member(context: &Context, member: &Container) -> Result<(), Report> {
     let environment = context.environment(Manager::default())?;
-    let container = Container::read(member.directory.clone())?;
-    start_one(context, &environment, container, ALONE).map(drop).map_err(|report| of_member(member, report))
+    start_one(context, &environment, member.again()?, ALONE).map(drop).map_err(|report| of_member(member, report))
 }
 
 /// The failure of a pod's start for one of a member: it says whose it is, and a program that cannot be run is not the
@@ -70,7 +69,7 @@ fn initialize(context: &Context, member: &Container) -> Result<(), Report> {
     if member.can_start() {
         start_member(context, member)?;
     }
-    let started = Container::read(member.directory.clone())?;
+    let started = member.again()?;
     let end = [Condition::Status(Status::Exited)];
     let code = container::wait_for(started, &end, Duration::MAX).finish()?;
     let name = &member.config.name;
@@ -80,7 +79,7 @@ fn initialize(context: &Context, member: &Container) -> Result<(), Report> {
     }
     if member.config.pod.as_ref().is_some_and(|pod| pod.init == Some(InitContainer::Once)) {
         let how = Removal { force: true, timeout: None, volumes: true };
-        let ended = Container::read(member.directory.clone())?;
+        let ended = member.again()?;
         container::remove(context.store()?, ended, &how, &context.runtime_dir()?)?;
     }
     Ok(())

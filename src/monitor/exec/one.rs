@@ -133,6 +133,11 @@ impl OneExec {
             drop(joiner.signal(libc::SIGKILL));
         }
         self.fail(Error::Ended, told);
+        if self.phase == Phase::Runs {
+            // In the PID namespace of others the kernel does not kill it.
+            self.phase = Phase::Told;
+            told.push((self.connection, Event::Exited { code: 128 + libc::SIGKILL, missed: 0 }, None));
+        }
     }
 
     /// The joiner has ended. Returns its process group if it may have left a process there without reporting it.
