@@ -86,6 +86,7 @@ mod man;
 mod manifest;
 mod meanwhile;
 mod messages;
+mod mix;
 mod mount_kinds;
 mod mount_points;
 mod mounts;

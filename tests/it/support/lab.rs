@@ -148,6 +148,13 @@ impl Lab {
         }
     }
 
+    /// The processes of the commands so far.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let supervisors: Vec<u32> = self.supervisors().iter().map(|supervisor| supervisor.child.id()).collect();
+        let below = supervisors.into_iter().filter_map(|pid| Some(leak::below(i32::try_from(pid).ok()?)));
+        below.flatten().filter(|(_, depth)| *depth > 0).map(|(pid, _)| pid).collect()
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join("data/rc")

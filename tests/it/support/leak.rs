@@ -70,11 +70,25 @@ fn ends_before(process: i32, end: Instant) -> bool {
     poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&left)).is_ok_and(|ready| ready == 1)
 }
 
-/// Process `pid` and its descendants, with the reason why each waits.
-pub(super) fn describe_below(pid: i32) -> Vec<String> {
+/// Process `pid` and its descendants, each with its depth below it.
+pub(super) fn below(pid: i32) -> Vec<(i32, usize)> {
     let mut found = Vec::new();
     let mut next = vec![(pid, 0)];
     while let Some((pid, depth)) = next.pop() {
+        found.push((pid, depth));
+        let tasks = entries(Path::new(&format!("/proc/{pid}/task")));
+        next.extend(tasks.flat_map(|task| {
+            let list = fs::read_to_string(format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
+            list.split_whitespace().filter_map(|child| Some((child.parse().ok()?, depth + 1))).collect::<Vec<_>>()
+        }));
+    }
+    found
+}
+
+/// Process `pid` and its descendants, with the reason why each waits.
+pub(super) fn describe_below(pid: i32) -> Vec<String> {
+    let mut found = Vec::new();
+    for (pid, depth) in below(pid) {
         let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let status = read("status");
         let field = |name: &str| {
@@ -95,13 +109,6 @@ pub(super) fn describe_below(pid: i32) -> Vec<String> {
             read("syscall").trim_end(),
             indent = depth * 2,
         ));
-        let children = entries(Path::new(&format!("/proc/{pid}/task")))
-            .flat_map(|task| {
-                let list = fs::read_to_string(format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
-                list.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<i32>>()
-            })
-            .map(|child| (child, depth + 1));
-        next.extend(children);
     }
     found
 }
