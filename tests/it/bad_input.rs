@@ -2,11 +2,9 @@
 //! subject, and nothing left half-made.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 
 use crate::damage::on_a_small_disk;
-use crate::support::{Image, Lab, Layer};
+use crate::support::{Image, Lab, Layer, Page, Web};
 
 /// Commands that write, each with what must be in its message. `$XDG_DATA_HOME` is the disk.
 const WRITERS: &str = "
@@ -104,42 +102,21 @@ fn without_a_runtime_directory_everything_works() {
     rc("login --get-login h.example").fails(125, "rc: not logged in to `h.example`\n");
 }
 
-/// A registry that answers every request with this status and header. Returns `127.0.0.1:PORT`.
-fn registry_with(status: &'static str, header: &'static str) -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
-    let address = listener.local_addr().expect("an address").to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream);
-            loop {
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    if lines.read_line(&mut head).unwrap_or(0) == 0 {
-                        break;
-                    }
-                }
-                let answer = format!("HTTP/1.1 {status}\r\n{header}Content-Length: 2\r\n\r\n{{}}");
-                if head.is_empty() || lines.get_mut().write_all(answer.as_bytes()).is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    address
-}
-
 #[test]
 fn what_a_registry_refuses_is_said_by_every_command_that_asks_it() {
     let lab = Lab::new();
     lab.payload();
     for (status, header, said) in [
-        ("401 Unauthorized", "WWW-Authenticate: Basic realm=\"r\"\r\n", "hint: log in with `rc login`"),
-        ("403 Forbidden", "", "access to"),
-        ("404 Not Found", "", "not found in the registry"),
-        ("429 Too Many Requests", "Retry-After: 0\r\n", "429"),
-        ("503 Service Unavailable", "", "503"),
+        (401, "WWW-Authenticate: Basic realm=\"r\"", "hint: log in with `rc login`"),
+        (403, "X: y", "access to"),
+        (404, "X: y", "not found in the registry"),
+        (429, "Retry-After: 0", "429"),
+        (503, "X: y", "503"),
     ] {
-        let host = registry_with(status, header);
+        let registry = Web::new();
+        let headers = vec![header.to_owned()];
+        registry.page("*", Page { status, headers, body: b"{}".to_vec(), ..Page::default() });
+        let host = &registry.address;
         let name = format!("{host}/team/app:1");
         for words in [
             &["pull", "-q", "--retry", "0", &name][..],
@@ -150,11 +127,11 @@ fn what_a_registry_refuses_is_said_by_every_command_that_asks_it() {
             let output = lab.rc(words).run().exits(125);
             let stderr = output.stderr();
             let message = stderr.lines().next().unwrap_or_default();
-            assert!(message.starts_with("rc: ") && message.contains(&host), "{status}: {output}");
+            assert!(message.starts_with("rc: ") && message.contains(host), "{status}: {output}");
             assert!(stderr.contains(said), "{status}: {output}");
         }
         let output = lab.rc(["push", "-q", "--retry", "0", "payload", &name]).run().exits(125);
-        assert!(output.stderr().contains(&host), "{status}: {output}");
+        assert!(output.stderr().contains(host), "{status}: {output}");
     }
     assert_eq!(lab.rc(["images", "-q"]).run().text().lines().count(), 1);
     assert_eq!(lab.rc(["ps", "-aq"]).run().text(), "");

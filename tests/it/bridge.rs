@@ -6,7 +6,7 @@ use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::processes::{children, kill, processes};
-use crate::support::{Lab, Running, Set, port, wait};
+use crate::support::{Lab, Running, Set, address, port, wait};
 
 /// A lab with the payload and a network `app` of its own, with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -23,13 +23,6 @@ fn start(lab: &Lab, name: &str, networks: &[&str]) {
     let run = lab.rc(["run", "-d", "--name", name]).args(networks);
     run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
     lab.ready(name);
-}
-
-/// The container's address in a network.
-#[track_caller]
-fn address(lab: &Lab, name: &str, network: &str) -> String {
-    let template = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
-    lab.rc(["inspect", "--format", &template, name]).run().text().trim().to_owned()
 }
 
 /// What `asker` gets from the server in a container.

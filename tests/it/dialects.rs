@@ -1,19 +1,13 @@
 //! rc under the names docker and podman, and how it gets them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use crate::support::Lab;
 use crate::support::command::Command;
 
 /// rc, called by this name.
 pub(crate) fn called<'a>(lab: &'a Lab, name: &str, words: &str) -> Command<'a> {
-    let link = lab.work(name);
-    if !link.exists() {
-        symlink(Lab::rc_path(), &link).expect("a link can be made");
-    }
-    let words: Vec<String> = words.split(' ').map(|word| word.replace('_', " ")).collect();
-    lab.program(link, ["--root".into(), lab.store().into_os_string()]).args(words)
+    lab.called(name, words.split(' ').map(|word| word.replace('_', " ")))
 }
 
 #[test]

@@ -124,15 +124,13 @@ fn a_follower_gets_each_event_at_once_until_its_time_is_over() {
 #[test]
 fn docker_s_messages_under_its_name() {
     let lab = lab();
-    let docker = lab.work("docker");
-    std::os::unix::fs::symlink(Lab::rc_path(), &docker).expect("a link");
     drop(
         lab.rc(["run", "--rm", "--name", "job", "--network", "none", "payload", "/payload", "exit", "7"])
             .run()
             .exits(7),
     );
     let list = ["events", "--since", "1h", "--until", "0s", "--format", "{{json .}}", "--filter", "container=job"];
-    let lines = lab.program(&docker, list).run().text();
+    let lines = lab.called("docker", list).run().text();
     let messages: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let actions: Vec<&str> = messages.iter().filter_map(|message| message["Action"].as_str()).collect();
     assert_eq!(actions, ["create", "start", "attach", "die", "destroy"]);
@@ -140,7 +138,7 @@ fn docker_s_messages_under_its_name() {
     assert_eq!((&die["status"], &die["Type"], &die["scope"]), (&json!("die"), &json!("container"), &json!("local")));
     assert_eq!(die["Actor"]["Attributes"]["exitCode"], "7");
     assert_eq!(die["id"], die["Actor"]["ID"]);
-    let text = lab.program(&docker, ["events", "--since", "1h", "--until", "0s", "--filter", "event=die"]).run().text();
+    let text = lab.called("docker", ["events", "--since", "1h", "--until", "0s", "--filter", "event=die"]).run().text();
     assert!(text.contains(" container die ") && text.contains("exitCode=7"), "{text}");
 }
 

@@ -2,16 +2,12 @@
 
 use std::fs;
 
-use crate::support::{Lab, Output};
+use crate::support::{Lab, run};
 
 fn lab() -> Lab {
     let lab = Lab::new();
     lab.payload();
     lab
-}
-
-fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
-    lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
 }
 
 /// The lines of `/proc/mounts` whose mount point is `/m`, or below.

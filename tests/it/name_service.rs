@@ -5,7 +5,7 @@ mod host;
 use std::fs;
 
 use crate::support::processes::{kill, processes};
-use crate::support::{Lab, wait};
+use crate::support::{Lab, address, wait};
 
 /// A lab with the payload and networks `app` and `other`, created with these options.
 fn lab(options: &[&str]) -> Lab {
@@ -27,13 +27,6 @@ fn create(lab: &Lab, name: &str, number: u8, options: &[&str]) {
 fn start(lab: &Lab, name: &str, options: &[&str]) {
     lab.rc(["run", "-d", "--name", name]).args(options).args(["payload", "/payload", "tcp", "7"]).run().succeeds();
     lab.ready(name);
-}
-
-/// The container's address in a network.
-#[track_caller]
-fn address(lab: &Lab, name: &str, network: &str) -> String {
-    let template = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
-    lab.rc(["inspect", "--format", &template, name]).run().text().trim().to_owned()
 }
 
 /// What a container is answered by its first name server.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use serde_json::Value;
 
-use crate::support::{Lab, wait};
+use crate::support::{Lab, address, wait};
 
 /// A lab with the payload and these networks.
 fn lab(networks: &[&str]) -> Lab {
@@ -28,11 +28,6 @@ fn start(lab: &Lab, name: &str, network: &str) {
 #[track_caller]
 fn networks(lab: &Lab, name: &str) -> Value {
     lab.rc(["inspect", name]).run().json()[0]["NetworkSettings"]["Networks"].clone()
-}
-
-#[track_caller]
-fn address(lab: &Lab, name: &str, network: &str) -> String {
-    networks(lab, name)[network]["IPAddress"].as_str().expect("an address").to_owned()
 }
 
 /// What a container gets from another's server.

@@ -196,11 +196,7 @@ fn name_servers_of_a_network_are_changed() {
 #[test]
 fn docker_s_words_and_shapes_are_there_under_its_name() {
     let lab = Lab::new();
-    let link = lab.work("docker");
-    std::os::unix::fs::symlink(Lab::rc_path(), &link).expect("a link can be made");
-    let docker = |words: &[&str]| {
-        lab.program(&link, ["--root".into(), lab.store().into_os_string()]).args(words.iter().copied()).run()
-    };
+    let docker = |words: &[&str]| lab.called("docker", words).run();
     docker(&[
         "network",
         "create",

@@ -71,13 +71,11 @@ fn top_executes_nothing_and_takes_options_of_ps() {
     let said = lab.rc(["top", "web", "-eo", "pid,wchan"]).run().exits(125).stderr();
     assert!(said.starts_with("rc: invalid column of ps `wchan`: is not supported"), "{said}");
     // docker shows the host's numbers.
-    let docker = lab.work("docker");
-    std::os::unix::fs::symlink(Lab::rc_path(), &docker).expect("a link");
     let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "web"]).run().text();
-    let text = lab.program(&docker, ["top", "web", "-eo", "pid,comm"]).run().text();
+    let text = lab.called("docker", ["top", "web", "-eo", "pid,comm"]).run().text();
     let words: Vec<&str> = text.split_whitespace().collect();
     assert_eq!(words, ["PID", "COMMAND", &pid, "payload"]);
-    let text = lab.program(&docker, ["top", "web"]).run().text();
+    let text = lab.called("docker", ["top", "web"]).run().text();
     let words: Vec<&str> = text.split_whitespace().take(5).collect();
     assert_eq!(words, ["UID", "PID", "PPID", "C", "STIME"], "{text}");
     lab.rc(["stop", "web"]).run().succeeds();

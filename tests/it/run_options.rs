@@ -9,12 +9,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Image, Lab, Output, wait};
-
-/// `rc run --rm --network none OPTIONS payload /payload WORDS`.
-fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
-    lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
-}
+use crate::support::{Image, Lab, Output, run, wait};
 
 /// The report of a program that runs with these options.
 #[track_caller]

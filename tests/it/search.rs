@@ -1,49 +1,27 @@
 //! `rc search`.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use crate::support::registry::Registry;
-use crate::support::{Image, Lab, Layer};
+use crate::support::{Image, Lab, Layer, Page, Web};
 
-/// A server that answers `/v1/search` as docker.io does, and nothing else. Returns `127.0.0.1:PORT`.
-fn docker_io() -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port of loopback");
-    let address = listener.local_addr().expect("an address").to_string();
+/// A server that answers `/v1/search` as docker.io does, and nothing else.
+fn docker_io() -> Web {
     let long = "A very small image, whose description is much too long for a table";
     let results = json!({ "results": [
         { "name": "alpine", "description": long, "star_count": 100, "is_official": true, "is_automated": false },
         { "name": "me/alpine\u{1b}[2J", "description": null, "star_count": 3, "is_official": false },
-    ] })
-    .to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream);
-            loop {
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    if lines.read_line(&mut head).unwrap_or(0) == 0 {
-                        break;
-                    }
-                }
-                let is_search = head.starts_with("GET /v1/search?q=alp&n=");
-                let (status, body) = if is_search { ("200 OK", results.as_str()) } else { ("404 Not Found", "{}") };
-                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                if head.is_empty() || lines.get_mut().write_all(answer.as_bytes()).is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    address
+    ] });
+    let web = Web::new();
+    web.page("/v1/search?q=alp&n=*", Page { body: results.to_string().into_bytes(), ..Page::default() });
+    web
 }
 
 #[test]
 fn a_registry_with_a_search_of_its_own_is_asked() {
     let lab = Lab::new();
-    let host = docker_io();
+    let web = docker_io();
+    let host = &web.address;
     let search = |words: &[&str]| lab.rc(["search"]).args(words).arg(format!("{host}/alp")).run();
     let table = search(&["--compatible"]).text();
     let lines: Vec<Vec<&str>> =
@@ -58,7 +36,7 @@ fn a_registry_with_a_search_of_its_own_is_asked() {
     search(&["-f", "is-official=false", "--format", "{{.Stars}}"]).prints("3\n");
     search(&["--limit", "1", "--format", "{{.Stars}}"]).prints("100\n");
     let rows = search(&["--format", "json", "--no-trunc", "--limit", "1"]).json();
-    assert_eq!(rows[0]["Index"], host);
+    assert_eq!(rows[0]["Index"], **host);
     assert!(rows[0]["Description"].as_str().is_some_and(|text| text.ends_with("for a table")), "{rows}");
     for (words, message) in [
         ("--filter ghost=1 x", "the keys are stars, is-official and is-automated"),

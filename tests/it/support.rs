@@ -11,8 +11,6 @@
 //! Dropping the `Lab` checks for leaks (`leak.rs`): no process or mount of the test, no container, nothing in the
 //! store's `tmp` and `trash`. A missing precondition is a counted skip: `require!`, `skip!` (`skip.rs`). Tests run in
 //! parallel, so they share nothing: no port number, no name on the host, no file outside their `Lab`.
-#![allow(dead_code, unused_imports, unused_macros, reason = "a house of tools: not every test file uses each")]
-#![allow(clippy::allow_attributes, reason = "which tools are unused changes with every test that comes or goes")]
 
 #[macro_use]
 pub(crate) mod skip;
@@ -36,7 +34,7 @@ pub(crate) mod web;
 pub(crate) use chance::Chance;
 pub(crate) use command::Running;
 pub(crate) use image::{Compression, Image, Layer};
-pub(crate) use lab::Lab;
+pub(crate) use lab::{Lab, address, run};
 pub(crate) use output::{Exit, Output};
 pub(crate) use registry::Registry;
 pub(crate) use repository::Repository;

@@ -5,11 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use serde_json::json;
 
-use crate::support::{Image, Lab, Output};
-
-fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
-    lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
-}
+use crate::support::{Image, Lab, run};
 
 fn create(lab: &Lab, options: &[&str]) {
     lab.rc(["create", "--network", "none"]).args(options).args(["payload", "/payload", "sleep"]).run().succeeds();

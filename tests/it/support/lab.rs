@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
@@ -92,6 +92,19 @@ impl Lab {
         I::Item: AsRef<OsStr>,
     {
         self.program(&*RC, arguments)
+    }
+
+    /// A command of rc, called by another name: `docker` or `podman`.
+    pub(crate) fn called<I>(&self, name: &str, arguments: I) -> Command<'_>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        let link = self.work(name);
+        if !link.is_symlink() {
+            std::os::unix::fs::symlink(&*RC, &link).expect("a link can be made");
+        }
+        self.program(link, arguments)
     }
 
     /// A command of another program, in the same environment.
@@ -184,11 +197,6 @@ impl Lab {
         &self.root
     }
 
-    /// The name of the test.
-    pub(crate) fn test(&self) -> &str {
-        &self.test
-    }
-
     /// A word that no other test uses and that begins with `stem`, for names on the host.
     pub(crate) fn unique(&self, stem: &str) -> String {
         format!("{stem}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
@@ -229,6 +237,18 @@ impl Lab {
         }
         variables
     }
+}
+
+/// `rc run --rm --network none OPTIONS payload /payload WORDS`, after `payload()`.
+pub(crate) fn run(lab: &Lab, options: &[&str], words: &[&str]) -> Output {
+    lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload"]).args(words).run()
+}
+
+/// The container's address in a network.
+#[track_caller]
+pub(crate) fn address(lab: &Lab, name: &str, network: &str) -> String {
+    let template = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+    lab.rc(["inspect", "--format", &template, name]).run().text().trim().to_owned()
 }
 
 impl Drop for Lab {

@@ -19,7 +19,6 @@ type Asked = Arc<Mutex<Vec<(By, SocketAddr, Vec<u8>)>>>;
 
 /// A running server. It ends when it is dropped.
 pub(crate) struct NameServer {
-    address: SocketAddr,
     asked: Asked,
     ends: Arc<AtomicBool>,
     sockets: (UdpSocket, TcpListener),
@@ -34,7 +33,6 @@ impl NameServer {
         answer: impl Fn(By, &[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (datagrams, listener) = bind(ip, port)?;
-        let address = datagrams.local_addr()?;
         let sockets = (datagrams.try_clone()?, listener.try_clone()?);
         let (asked, ends) = (Asked::default(), Arc::new(AtomicBool::new(false)));
         let answer = Arc::new(answer);
@@ -66,12 +64,7 @@ impl NameServer {
                 }
             })
         };
-        Ok(Self { address, asked, ends, sockets, threads: vec![by_udp, by_tcp] })
-    }
-
-    /// Where it serves.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { asked, ends, sockets, threads: vec![by_udp, by_tcp] })
     }
 
     /// What it was asked until now: how, from where, and the bytes.

@@ -20,16 +20,14 @@ impl Registry {
     /// An empty registry that accepts pushes.
     #[track_caller]
     pub(crate) fn empty(lab: &Lab) -> Self {
-        let storage = lab.root().join("registry");
-        fs::create_dir(&storage).expect("the registry's directory can be made");
+        let storage = storage(lab);
         Self::start(lab, &storage, "", "")
     }
 
     /// An empty registry, for whose use the user `me` needs the password `secret`.
     #[track_caller]
     pub(crate) fn with_password(lab: &Lab) -> Self {
-        let storage = lab.root().join("registry");
-        fs::create_dir(&storage).expect("the registry's directory can be made");
+        let storage = storage(lab);
         let users = storage.join("users");
         fs::write(&users, "me:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n")
             .expect("a file of users");
@@ -40,9 +38,8 @@ impl Registry {
     /// An empty registry with HTTPS, with this certificate and key (PEM).
     #[track_caller]
     pub(crate) fn with_certificate(lab: &Lab, certificate: &str, key: &str) -> Self {
-        let storage = lab.root().join("registry");
+        let storage = storage(lab);
         let files = ["certificate", "key"].map(|name| storage.join(name));
-        fs::create_dir(&storage).expect("the registry's directory can be made");
         for (path, text) in files.iter().zip([certificate, key]) {
             fs::write(path, text).expect("a certificate can be written");
         }
@@ -60,7 +57,7 @@ impl Registry {
     /// `more` is added to the section `storage` of the configuration, `http` after that of its name.
     #[track_caller]
     fn start(lab: &Lab, storage: &Path, more: &str, http: &str) -> Self {
-        let configuration = lab.root().join("registry.yml");
+        let configuration = lab.root().join(lab.unique("registry.yml"));
         let text = format!(
             "version: 0.1\n\
              log:\n  accesslog:\n    disabled: false\n  level: info\n\
@@ -96,6 +93,14 @@ impl Registry {
         self.server.kill(super::Signal::KILL);
         drop(self.server.wait());
     }
+}
+
+/// A directory for a registry: `registry`, or with a number if the test has others.
+fn storage(lab: &Lab) -> PathBuf {
+    let names = std::iter::once("registry".to_owned()).chain((2..).map(|number| format!("registry-{number}")));
+    let storage = names.map(|name| lab.root().join(name)).find(|path| !path.exists()).expect("a name");
+    fs::create_dir(&storage).expect("the registry's directory can be made");
+    storage
 }
 
 /// The directory of the images of `scripts/test-images`, if it ran: `RC_TEST_IMAGES`.

@@ -80,7 +80,7 @@ impl Web {
         format!("http://{}{path}", self.address)
     }
 
-    /// Puts a page at a path.
+    /// Puts a page at a path; one that ends with `*` is that of all paths that begin so and have no other.
     pub(crate) fn page(&self, path: &str, page: Page) {
         self.site.pages.lock().expect("pages").insert(path.to_owned(), page);
     }
@@ -134,7 +134,9 @@ fn answer(stream: TcpStream, site: &Site) -> Option<()> {
     reader.read_exact(&mut body).ok()?;
     let page = git(site, &asked, &body).unwrap_or_else(|| {
         let pages = site.pages.lock().expect("pages");
-        let page = pages.get(&path).cloned().unwrap_or(Page { status: 404, ..Page::default() });
+        let begins = |(at, _): &(&String, &Page)| at.strip_suffix('*').is_some_and(|begin| path.starts_with(begin));
+        let page = pages.get(&path).or_else(|| pages.iter().rev().find(begins).map(|(_, page)| page));
+        let page = page.cloned().unwrap_or(Page { status: 404, ..Page::default() });
         let known = asked.header("if-none-match");
         let is_known = !known.is_empty() && page.headers.iter().any(|line| line.as_str() == format!("ETag: {known}"));
         if is_known { Page { status: 304, body: Vec::new(), ..page } } else { page }
