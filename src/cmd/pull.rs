@@ -43,8 +43,10 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
             archive => {
                 let loaded = engine::load_location(&ctx.engine, archive, how.platform.clone());
                 // Also its own leftovers, if it failed.
-                engine::sweep(&ctx.engine)?;
-                loaded?.iter().map(|image| image.id.hex().to_owned()).collect()
+                let swept = engine::sweep(&ctx.engine);
+                let loaded = loaded?;
+                swept?;
+                loaded.iter().map(|image| image.id.hex().to_owned()).collect()
             }
         };
         ids.iter().try_for_each(|id| out.line(id))?;

@@ -105,6 +105,9 @@ pub(crate) enum Error {
         /// It has the files of a root file system.
         is_filesystem: bool,
     },
+    /// An archive has more names than any archive of images.
+    #[error("the archive has too many files or links for one of images")]
+    TooManyNames,
     /// An archive or a directory has no image of this name.
     #[error("the archive has no image `{}`", .name.escape_debug())]
     NotInArchive {
@@ -177,6 +180,7 @@ impl From<Error> for Report {
             Error::Ambiguous { .. }
             | Error::NoImage { .. }
             | Error::NotArchive { .. }
+            | Error::TooManyNames
             | Error::Terminal
             | Error::OneImage
             | Error::Change { .. } => ReportKind::Invalid,

@@ -1,6 +1,7 @@
 //! `rc save` and `rc load`: rc and other tools load what rc saves, unchanged.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -252,4 +253,24 @@ fn t8_attributes_that_control_a_driver_do_not_get_into_a_volume() {
     let tree = lab.rc(run).run().text();
     assert!(tree.contains("user.kept=x") && !tree.contains("fuseoverlayfs"), "{tree}");
     assert!(!tree.contains("user.containers"), "{tree}");
+}
+
+#[test]
+fn an_archive_that_cannot_be_loaded_is_the_error_although_the_sweep_fails_too() {
+    if crate::support::Set::current() == crate::support::Set::Root {
+        skip!("root may read every directory");
+    }
+    let lab = Lab::new();
+    lab.payload();
+    let (trash, file) = (lab.store().join("trash"), lab.work("file.tar"));
+    fs::write(&file, Layer::new().file("a", 0o644, b"a").bytes()).expect("written");
+    let set_mode = |mode| fs::set_permissions(&trash, fs::Permissions::from_mode(mode)).expect("set");
+    set_mode(0);
+    let pulled = format!("docker-archive:{}", file.display());
+    let file = file.display().to_string();
+    for words in [["pull", "-q", &pulled].as_slice(), &["load", "-q", "-i", &file]] {
+        let refused = lab.rc(words).run().exits(125).stderr();
+        assert!(refused.starts_with("rc: no image found: "), "{words:?}: {refused}");
+    }
+    set_mode(0o700);
 }

@@ -19,6 +19,12 @@ use crate::types::{Algorithm, Digest};
 /// The maximum number of links from one name in an archive to another.
 const MOST_LINKS: usize = 8;
 
+/// The most bytes of names and links in an archive: some hundred thousand layers.
+const MOST_NAMES: usize = 16 << 20;
+
+/// The bytes that each name takes besides.
+const ENTRY: usize = 64;
+
 /// The manifest of an image in a `dir:`.
 const DIR_MANIFEST: &str = "manifest.json";
 
@@ -30,18 +36,29 @@ pub(super) struct Files {
     files: HashMap<Vec<u8>, Waiting>,
     /// Names that are links, and their targets.
     links: HashMap<Vec<u8>, Vec<u8>>,
+    /// The bytes that the names have taken so far.
+    taken: usize,
 }
 
 impl Files {
+    fn new(store: &Store) -> Result<Self, Error> {
+        Ok(Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new(), taken: 0 })
+    }
+
     /// Reads all files of an archive.
     pub(super) fn from_archive(store: &Store, input: impl Read + Send) -> Result<Self, Error> {
         let read_failed = |source| Error::Read { source };
         let input = expect_archive(decompress(input).map_err(read_failed)?, Use::Images)?;
         let input = io::BufReader::with_capacity(256 << 10, input);
-        let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
+        let mut files = Self::new(store)?;
         let mut archive = Reader::new(input);
         while let Some(entry) = archive.next_entry()? {
             let name = key(&entry.path);
+            files.taken += name.len() + entry.link.len() + ENTRY;
+            if files.taken > MOST_NAMES {
+                // What to do with one is known by now, and does not depend on the rest.
+                return if files.is_filesystem() { Ok(files) } else { Err(Error::TooManyNames) };
+            }
             match entry.kind {
                 Kind::File if entry.pieces.is_none() => {
                     let mut incoming = files.intake.begin(algorithm(&name))?;
@@ -78,7 +95,7 @@ impl Files {
     /// Reads the files of a directory: of an OCI layout index.json and blobs, of `dir:` its manifest and what has a
     /// digest for its name.
     pub(super) fn from_directory(store: &Store, path: &Path) -> Result<Self, Error> {
-        let mut files = Self { intake: store.new_intake()?, files: HashMap::new(), links: HashMap::new() };
+        let mut files = Self::new(store)?;
         let root = crate::sys::fs::open(path)?;
         let mut names = vec!["index.json".to_owned()];
         if crate::sys::fs::symlink_metadata(path.join("index.json")).is_err_and(|error| error.is_not_found()) {

@@ -388,3 +388,24 @@ fn i8_what_is_no_image_is_said_so() {
     ));
     assert!(matches!(load_bytes(&store, b"no archive"), Err(Error::NotArchive { .. })));
 }
+
+#[test]
+fn names_and_links_of_an_archive_are_bounded() {
+    let (_home, store) = store();
+    let endless = |first: &str| {
+        let mut archive = Archive::default();
+        archive.file(first, b"x");
+        let part = "x".repeat(200);
+        // Some twenty thousand would be needed of short names.
+        for number in 0..2200 {
+            let long = format!("{number}/{}", [part.as_str(); 19].join("/"));
+            archive.pax(&[(b"path", long.as_bytes()), (b"linkpath", long.as_bytes())]).symlink("l", "t");
+        }
+        archive.end()
+    };
+    let refused = load_bytes(&store, &endless("file")).expect_err("refused");
+    assert!(matches!(refused, Error::TooManyNames), "{refused}");
+    // A root file system has as many, and is told apart all the same.
+    let refused = load_bytes(&store, &endless("etc/passwd")).expect_err("refused");
+    assert!(matches!(refused, Error::NoImage { is_filesystem: true }), "{refused}");
+}
