@@ -46,7 +46,7 @@ mod transport;
 mod upload;
 
 pub(crate) use blob::Blob;
-pub(crate) use blocking::block_on;
+pub(crate) use blocking::{block_on, workers};
 pub(crate) use body::Source;
 pub(crate) use client::{Client, Document, digest_of};
 pub(crate) use credentials::{Credentials, CredentialsError, Forgotten, Places, Server, forget, forget_all, store};

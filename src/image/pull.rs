@@ -154,13 +154,7 @@ pub(crate) fn pull(
 ) -> Result<Pulled, Error> {
     progress.start(reference);
     let fail = |cause| Error { reference: reference.to_string(), cause: Box::new(cause) };
-    // Two workers: they only move bytes between sockets and the pullers.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("rc: network")
-        .enable_all()
-        .build()
-        .map_err(|error| fail(Cause::Threads(error)))?;
+    let runtime = registry::workers().map_err(|error| fail(Cause::Threads(error)))?;
     let mut places = options.places.iter().peekable();
     let pulled = loop {
         let Some((place, connection)) = places.next() else {

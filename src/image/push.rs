@@ -141,12 +141,7 @@ pub(crate) fn push(
     sources.truncate(8);
     let client = Client::for_push(destination, &sources, options.registry.clone());
     let client = client.map_err(|error| fail(error.into()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("rc: network")
-        .enable_all()
-        .build()
-        .map_err(|error| fail(Cause::Threads(error)))?;
+    let runtime = registry::workers().map_err(|error| fail(Cause::Threads(error)))?;
     let scratch = store.scratch().map_err(|error| fail(error.into()))?;
     let push = Push { store, options, progress, client: &client, runtime: runtime.handle(), known, scratch };
     let pushed = push.run(image, destination).map_err(fail);

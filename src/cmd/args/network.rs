@@ -23,15 +23,8 @@ pub(crate) struct NetworkArgs {
     /// The file that /etc/hosts begins with: a path of the host, image for the image's, or none
     #[arg(long, value_name = "PATH")]
     hosts_file: Option<String>,
-    /// Set a static IPv4 address
-    #[arg(long, value_name = "IP")]
-    ip: Option<String>,
-    /// Set a static IPv6 address
-    #[arg(long, value_name = "IP")]
-    ip6: Option<String>,
-    /// Set a static MAC address
-    #[arg(long, value_name = "MAC")]
-    mac_address: Option<String>,
+    #[command(flatten)]
+    addresses: AddressArgs,
     /// Connect to a network: NAME[:OPTIONS], slirp4netns[:OPTIONS], pasta[:OPTIONS], host, none,
     /// container:NAME or ns:PATH
     #[arg(long, value_name = "MODE", visible_alias = "net")]
@@ -61,14 +54,28 @@ impl NetworkArgs {
         request.dns_options = self.dns_option;
         request.dns_search = self.dns_search;
         request.hostname = self.hostname;
-        request.ip = self.ip;
-        request.ip6 = self.ip6;
-        request.mac_address = self.mac_address;
+        request.ip = self.addresses.ip;
+        request.ip6 = self.addresses.ip6;
+        request.mac_address = self.addresses.mac_address;
         request.network = plan::parse_networks(&self.network)?;
         request.network_aliases = self.network_alias;
         request.publish = self.publish.iter().map(|text| PortRequest::from_publish(text)).collect::<Result<_, _>>()?;
         Ok(())
     }
+}
+
+/// The addresses of a container in a network.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct AddressArgs {
+    /// Set a static IPv4 address
+    #[arg(long, value_name = "IP")]
+    pub(crate) ip: Option<String>,
+    /// Set a static IPv6 address
+    #[arg(long, value_name = "IP")]
+    pub(crate) ip6: Option<String>,
+    /// Set a static MAC address
+    #[arg(long, value_name = "MAC")]
+    pub(crate) mac_address: Option<String>,
 }
 
 /// The network of a container, which may be that of a pod.

@@ -1,6 +1,7 @@
 //! `rc network connect`.
 
 use crate::cmd::Ctx;
+use crate::cmd::args::AddressArgs;
 use crate::engine;
 use crate::error::{Error, Exit};
 use crate::plan::ConnectRequest;
@@ -11,18 +12,11 @@ pub(crate) struct Args {
     /// Add a name by which other containers of the network find the container
     #[arg(long = "alias", value_name = "NAME")]
     aliases: Vec<String>,
-    /// Set a static IPv4 address
-    #[arg(long, value_name = "IP")]
-    ip: Option<String>,
-    /// Set a static IPv6 address
-    #[arg(long, value_name = "IP")]
-    ip6: Option<String>,
+    #[command(flatten)]
+    addresses: AddressArgs,
     /// Find a container of the network by another name, in this container alone: CONTAINER[:ALIAS]
     #[arg(long, value_name = "CONTAINER")]
     link: Vec<String>,
-    /// Set a static MAC address
-    #[arg(long, value_name = "MAC")]
-    mac_address: Option<String>,
     /// The network's name or ID
     #[arg(value_name = "NETWORK")]
     network: String,
@@ -33,7 +27,7 @@ pub(crate) struct Args {
 
 /// Runs the command. It prints nothing.
 pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
-    let Args { aliases, ip, ip6, link, mac_address, network, container } = args;
+    let Args { aliases, addresses: AddressArgs { ip, ip6, mac_address }, link, network, container } = args;
     let request = ConnectRequest { ip, ip6, mac_address, aliases, links: link };
     engine::connect_network(&ctx.engine, &network, &container, &request)?;
     Ok(Exit::SUCCESS)

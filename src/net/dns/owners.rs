@@ -107,9 +107,8 @@ impl Owners {
 
 #[cfg(test)]
 mod tests {
-    use nix::fcntl::{FcntlArg, fcntl};
-
     use super::*;
+    use crate::net::dns::tests::locked;
     use crate::sys::fs;
     use crate::types::ContainerId;
 
@@ -123,17 +122,7 @@ mod tests {
     fn lock(root: &Path, owner: &Owner) -> File {
         let directory = root.join(owner.to_string());
         fs::create_dir_all(&directory).expect("a directory");
-        let options = File::options().create(true).truncate(false).write(true).clone();
-        let file = fs::open_with(directory.join("lock"), &options).expect("a file");
-        let whole = libc::flock {
-            l_type: i16::try_from(libc::F_WRLCK).expect("a short"),
-            l_whence: i16::try_from(libc::SEEK_SET).expect("a short"),
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)).expect("locked");
-        file
+        locked(&directory.join("lock"))
     }
 
     #[test]

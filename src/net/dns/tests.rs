@@ -13,6 +13,8 @@ use std::net::IpAddr;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Question};
 use hickory_proto::rr::{Name as DnsName, RecordType};
 
+pub(super) use store::locked;
+
 use super::resolver::{Asker, Names};
 use crate::types::Name;
 

@@ -84,7 +84,7 @@ impl Store {
         let id = ContainerId::from_bytes(bytes);
         let directory = self.home.path().join(format!("containers/{id}"));
         fs::create_dir_all(&directory).expect("directory");
-        let lock = lock(&directory.join("lock"));
+        let lock = locked(&directory.join("lock"));
         let networks: Vec<Name> = addresses.iter().map(|(network, _)| name(network)).collect();
         let leases = addresses.iter().map(|(network, address)| {
             let mut new = NewLease {
@@ -144,9 +144,10 @@ pub(super) fn record(text: &str, subnet: &str) -> NetworkRecord {
     NetworkRecord { name: name(text), subnets, dns_enabled: true, ..NetworkRecord::default_network() }
 }
 
-fn lock(path: &std::path::Path) -> File {
-    fs::write(path, b"").expect("written");
-    let file = fs::open_with(path, std::fs::OpenOptions::new().read(true).write(true)).expect("open");
+/// Takes the lock of an owner by its description: that counts as another process's.
+pub(in crate::net::dns) fn locked(path: &std::path::Path) -> File {
+    let options = File::options().create(true).truncate(false).read(true).write(true).clone();
+    let file = fs::open_with(path, &options).expect("a file");
     let all = libc::flock {
         l_type: i16::try_from(libc::F_WRLCK).expect("short"),
         l_whence: i16::try_from(libc::SEEK_SET).expect("short"),
