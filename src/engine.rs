@@ -114,7 +114,7 @@ pub(crate) use pods::{
 pub(crate) use ports::{PublishedPorts, network_owner, ports, ports_of_others};
 pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
 pub(crate) use pull::{Pull, pull};
-pub(crate) use push::{Push, push, push_all_tags};
+pub(crate) use push::{Push, push, push_all_tags, push_manifest};
 pub(crate) use registry::Connection;
 pub(crate) use rename::rename;
 pub(crate) use reset::{reset, store_to_reset};

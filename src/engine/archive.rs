@@ -123,6 +123,8 @@ pub(crate) fn import(context: &Context, archive: impl Read + Send, request: Impo
 pub(crate) struct SaveImages {
     /// Names or IDs.
     pub(crate) names: Vec<String>,
+    /// The digest of the manifest of the one image that all of these are, whatever they mean by now.
+    pub(crate) manifest: Option<Digest>,
     /// The platform that each must be for.
     pub(crate) platform: Option<Platform>,
     /// Fail if a layer is not compressed.
@@ -136,7 +138,11 @@ impl SaveImages {
     fn find(&self, context: &Context) -> Result<Vec<LocalImage>, Report> {
         let store = context.store()?;
         let find = |name: &String| {
-            let image = local::find(store, &context.registries, name)?;
+            let is_whole = |reference: &ImageReference| reference.to_string() == *name;
+            let image = match &self.manifest {
+                Some(manifest) => local::find_manifest(store, manifest, name.parse().ok().filter(is_whole))?,
+                None => local::find(store, &context.registries, name)?,
+            };
             if let Some(platform) = &self.platform {
                 image.check_platform(name, platform)?;
             }

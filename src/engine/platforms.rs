@@ -11,17 +11,17 @@ use crate::image::local;
 use crate::image::push::Pushed;
 use crate::types::{Digest, ImageReference, Report};
 
-/// Makes `name` the name of a list of these images, which are named by their IDs; `is_added`: they are added to the
-/// list of that name. Returns the list's ID.
+/// Makes `name` the name of a list of these images, which are named by the digests of their manifests; `is_added`: they
+/// are added to the list of that name. Returns the list's ID.
 pub(crate) fn name_list(
     context: &Context,
     name: &ImageReference,
-    images: &[String],
+    images: &[Digest],
     annotations: &BTreeMap<String, String>,
     is_added: bool,
 ) -> Result<Digest, Report> {
     let store = context.store()?;
-    let images = images.iter().map(|image| local::find_whole(store, image)).collect::<Result<Vec<_>, _>>()?;
+    let images = images.iter().map(|image| local::find_manifest(store, image, None)).collect::<Result<Vec<_>, _>>()?;
     list::update(store, name, |known| {
         let mut document = known.filter(|_| is_added).unwrap_or_else(Document::empty);
         document.annotations.extend(annotations.clone());
@@ -30,14 +30,14 @@ pub(crate) fn name_list(
     })
 }
 
-/// Pushes images, which are named by their IDs, and the list of what the registry has of them then: compressed layers
-/// make other manifests.
+/// Pushes images, which are named by the digests of their manifests, and the list of what the registry has of them
+/// then: compressed layers make other manifests.
 ///
 /// Starts threads: the process must not fork any more.
 pub(crate) fn push_as_list(
     context: &Context,
     reference: &ImageReference,
-    images: &[String],
+    images: &[Digest],
     annotations: &BTreeMap<String, String>,
     how: &Push,
     observer: &dyn Observer,
@@ -47,7 +47,7 @@ pub(crate) fn push_as_list(
     document.annotations.clone_from(annotations);
     let each = Push { is_unnamed: true, ..how.clone() };
     for image in images {
-        let image = local::find_whole(store, image)?;
+        let image = local::find_manifest(store, image, None)?;
         let pushed = push_to(context, &image, reference, &each, observer)?;
         let mut member = list::member(&image.manifest, &image.config);
         (member.media_type, member.digest, member.size) = (pushed.media_type, pushed.digest, pushed.size);

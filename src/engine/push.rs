@@ -14,7 +14,7 @@ use crate::image::push::{self, Format, Packing, Pushed};
 use crate::image::save::{self, Target};
 use crate::image::sign::Signer;
 use crate::registry::{self, Backoff, Client, Credentials, Lookaside, Notices, Platform};
-use crate::types::{ImageReference, Report, ReportKind};
+use crate::types::{Digest, ImageReference, Report, ReportKind};
 
 /// How to push an image.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +82,20 @@ pub(crate) fn push(
 
 /// Pushes all tags of the repository `name` that the store has.
 pub(crate) fn push_all_tags(
+/// Pushes the image whose manifest has this digest, whatever its names mean by now.
+///
+/// Starts threads, as [`push`].
+pub(crate) fn push_manifest(
+    context: &Context,
+    manifest: &Digest,
+    destination: &ImageReference,
+    how: &Push,
+    observer: &dyn Observer,
+) -> Result<Pushed, Report> {
+    let image = local::find_manifest(context.store()?, manifest, None)?;
+    push_to(context, &image, destination, how, observer)
+}
+
     context: &Context,
     name: &str,
     how: &Push,

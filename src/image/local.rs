@@ -160,6 +160,17 @@ pub(crate) fn of_manifest(store: &Store, manifest: &Descriptor) -> Result<LocalI
     read(store, &store.index()?, manifest, None)
 }
 
+/// The image of the store whose manifest has this digest, as if it was found by `reference`.
+pub(crate) fn find_manifest(
+    store: &Store,
+    digest: &Digest,
+    reference: Option<ImageReference>,
+) -> Result<LocalImage, Error> {
+    let index = store.index()?;
+    let found = unique_manifests(&index).find(|manifest| manifest.digest == *digest);
+    read(store, &index, found.ok_or_else(|| Error::NotFound { name: digest.to_string() })?, reference)
+}
+
 /// The forms of an image, in the order of index.json: all with its ID, which have other manifests if the image was
 /// pulled with layers that are packed otherwise. One that cannot be read is none.
 pub(crate) fn forms(store: &Store, image: &LocalImage) -> Result<Vec<LocalImage>, Error> {

@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use serde_json::Value;
 
 use crate::build::{build, inspect, lab, other_user, play, write};
-use crate::support::{Lab, Registry};
+use crate::support::image::hex;
+use crate::support::wait::until;
+use crate::support::{Exit, Lab, Registry};
 
 const DOCKERFILE: &str = "FROM localhost/base AS base\n\
     RUN mkdir /made && echo x >/made/f && chmod 4750 /made/f && busybox ln -s f /made/l\n\
@@ -24,6 +26,34 @@ fn listed(lab: &Lab, archive: &[u8]) -> String {
 
 fn images(lab: &Lab) -> String {
     lab.rc(["images", "--format", "{{.Repository}}:{{.Tag}}"]).run().text()
+}
+
+#[test]
+fn what_was_built_is_written_and_pushed_although_its_name_has_moved_since() {
+    require!(program "docker-registry");
+    let lab = lab(&[("Dockerfile", "FROM scratch\nCOPY a /a\n"), ("a", "of a")]);
+    let registry = Registry::empty(&lab);
+    let name = registry.image("made:1");
+    let fifo = lab.work("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).expect("a fifo");
+    // It waits for a reader between its two deliveries: by then the image has its name.
+    let output = format!("type=oci,dest={}", fifo.display());
+    let words = ["build", "-q", "--push", "-t", &name, "-o", &output, "--metadata-file", "metadata"];
+    let build = lab.rc(words).arg(lab.work("context")).start();
+    until("the image", || (lab.rc(["image", "exists", &name]).run().exit == Exit::Code(0)).then_some(()));
+    lab.rc(["tag", "localhost/base", &name]).run().succeeds();
+    let archive = fs::read(&fifo).expect("an archive");
+    let id = build.wait().exits(0).stdout();
+    let metadata: Value = serde_json::from_slice(&fs::read(lab.work("metadata")).expect("written")).expect("JSON");
+    let raw = lab.rc(["buildx", "imagetools", "inspect", "--raw", &name]).run().exits(0).stdout;
+    assert_eq!(metadata["containerimage.digest"], format!("sha256:{}", hex(&raw)));
+    let pushed: Value = serde_json::from_slice(&raw).expect("JSON");
+    assert_eq!(pushed["config"]["digest"], format!("sha256:{}", id.trim()));
+    let own = |name: &str| lab.rc(["image", "inspect", "--format", "{{.Id}}", name]).run().text();
+    assert_ne!(own(&name), id.trim(), "the name is that of the other image");
+    lab.rc(["load", "-q"]).input(archive).run().exits(0).stdout();
+    assert_eq!(own(&name), id.trim(), "the archive has the name and the image");
+    registry.stop();
 }
 
 #[test]

@@ -39,24 +39,24 @@ impl Delivery {
     ) -> Result<Self, Error> {
         let made: Vec<(Digest, Digest)> = images.into_iter().flatten().collect();
         let shown = names.iter().map(ToString::to_string).collect();
-        let ids: Vec<String> = made.iter().map(|(id, _)| id.hex().to_owned()).collect();
+        let manifests: Vec<Digest> = made.iter().map(|(_, manifest)| manifest.clone()).collect();
         let annotations = &outputs.index_annotations;
         let mut listed = None;
         if let Some(name) = list {
-            listed = Some(engine::name_list(&ctx.engine, name, &ids, annotations, true)?);
+            listed = Some(engine::name_list(&ctx.engine, name, &manifests, annotations, true)?);
         }
         match &made[..] {
             [] => Ok(Self { id: None, manifest: None, names: shown }),
             [(id, manifest)] => {
-                let pushed = deliver(outputs, ctx, id.hex(), names, is_quiet)?;
+                let pushed = deliver(outputs, ctx, (id, manifest), names, is_quiet)?;
                 let manifest = pushed.unwrap_or_else(|| manifest.clone());
                 Ok(Self { id: Some(id.clone()), manifest: Some(manifest), names: shown })
             }
             _ => {
                 for name in names {
-                    listed = Some(engine::name_list(&ctx.engine, name, &ids, annotations, false)?);
+                    listed = Some(engine::name_list(&ctx.engine, name, &manifests, annotations, false)?);
                 }
-                let pushed = deliver_list(outputs, ctx, &ids, names, is_quiet)?;
+                let pushed = deliver_list(outputs, ctx, &manifests, names, is_quiet)?;
                 let manifest = pushed.or_else(|| listed.clone());
                 // Without a name there is no list: the last image stands for all, as with podman.
                 let id = listed.or_else(|| made.last().map(|(id, _)| id.clone()));
@@ -66,19 +66,24 @@ impl Delivery {
     }
 }
 
-/// Writes and pushes the image, which is in the store under `names`, or by its ID. Returns the digest of what a
-/// registry has now.
+/// Writes and pushes the image with this ID and this manifest under `names`, which may mean another image by now: that
+/// of a build beside this one. Returns the digest of what a registry has now.
 fn deliver(
     outputs: &Outputs,
     ctx: &Ctx,
-    id: &str,
+    (id, manifest): (&Digest, &Digest),
     names: &[ImageReference],
     is_quiet: bool,
 ) -> Result<Option<Digest>, Error> {
     let by_name: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let found = if by_name.is_empty() { vec![id.to_owned()] } else { by_name.clone() };
+    let found = if by_name.is_empty() { vec![id.hex().to_owned()] } else { by_name };
     for Save { format, destination, repacking } in &outputs.saves {
-        let images = SaveImages { names: found.clone(), repacking: *repacking, ..SaveImages::default() };
+        let images = SaveImages {
+            names: found.clone(),
+            manifest: Some(manifest.clone()),
+            repacking: *repacking,
+            ..SaveImages::default()
+        };
         match destination {
             Destination::Standard => {
                 let mut out = BufWriter::with_capacity(256 << 10, std::io::stdout().lock());
@@ -99,11 +104,8 @@ fn deliver(
     let screen = Screen::for_pull(is_quiet);
     let mut pushed = None;
     for Pushing { how, by_digest } in &outputs.pushes {
-        for name in by_name.iter().filter(|_| by_digest.is_empty()) {
-            pushed = engine::push(&ctx.engine, name, None, how, &screen)?.map(|pushed| pushed.digest);
-        }
-        for repository in by_digest {
-            pushed = engine::push(&ctx.engine, id, Some(repository), how, &screen)?.map(|pushed| pushed.digest);
+        for name in destinations(names, by_digest)? {
+            pushed = Some(engine::push_manifest(&ctx.engine, manifest, &name, how, &screen)?.digest);
         }
     }
     Ok(pushed)
@@ -113,19 +115,25 @@ fn deliver(
 fn deliver_list(
     outputs: &Outputs,
     ctx: &Ctx,
-    images: &[String],
+    images: &[Digest],
     names: &[ImageReference],
     is_quiet: bool,
 ) -> Result<Option<Digest>, Error> {
     let screen = Screen::for_pull(is_quiet);
     let mut pushed = None;
     for Pushing { how, by_digest } in &outputs.pushes {
-        let repositories = by_digest.iter().map(|name| name.parse::<ImageReference>());
-        let repositories = repositories.collect::<Result<Vec<_>, crate::types::Invalid>>().map_err(Report::from)?;
-        for name in names.iter().filter(|_| by_digest.is_empty()).chain(&repositories) {
-            let done = engine::push_as_list(&ctx.engine, name, images, &outputs.index_annotations, how, &screen)?;
+        for name in destinations(names, by_digest)? {
+            let done = engine::push_as_list(&ctx.engine, &name, images, &outputs.index_annotations, how, &screen)?;
             pushed = Some(done.digest);
         }
     }
     Ok(pushed)
+}
+
+/// Where something is pushed to: to these repositories, if there are any, otherwise by its names.
+fn destinations(names: &[ImageReference], by_digest: &[String]) -> Result<Vec<ImageReference>, Report> {
+    if by_digest.is_empty() {
+        return Ok(names.to_vec());
+    }
+    Ok(by_digest.iter().map(|name| name.parse()).collect::<Result<_, crate::types::Invalid>>()?)
 }
