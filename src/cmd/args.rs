@@ -30,6 +30,7 @@ mod run;
 mod security;
 mod selection;
 mod service;
+mod signing;
 mod users;
 
 use clap::builder::ValueParser;
@@ -56,6 +57,7 @@ pub(super) use registry::retry_delay;
 pub(crate) use registry::{RegistryArgs, Secret};
 pub(crate) use run::RunArgs;
 pub(crate) use selection::{FilterArgs, LatestArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
+pub(crate) use signing::SigningArgs;
 
 /// Lets every switch of a command also take `=true` and `=false`, as with podman and docker: scripts write `--rm=true`.
 pub(crate) fn with_values(command: Command) -> Command {

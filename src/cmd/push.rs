@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ctx;
-use super::args::{CompressionArgs, RegistryArgs, Secret, retry_delay};
+use super::args::{CompressionArgs, RegistryArgs, Secret, SigningArgs, retry_delay};
 use super::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
 use crate::image::push::{Compression, Format, Pushed};
-use crate::image::sign::Signer;
 use crate::registry::{Credentials, Platform};
 use crate::sys::replacement::Output;
 use crate::ui;
@@ -53,12 +52,8 @@ pub(crate) struct Args {
     /// Delay between retries, such as 2s or 500ms (default: 1s, doubled each time)
     #[arg(long, value_name = "DURATION", value_parser = retry_delay)]
     retry_delay: Option<Duration>,
-    /// Sign the pushed image by this key of gpg, for policies that ask for it (simple signing)
-    #[arg(long, value_name = "KEY")]
-    sign_by: Option<String>,
-    /// Read the passphrase of the key from the first line of the file
-    #[arg(long, value_name = "FILE", requires = "sign_by")]
-    sign_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    signing: SigningArgs,
     /// The image's name or ID
     #[arg(value_name = "IMAGE")]
     image: String,
@@ -113,8 +108,6 @@ impl Args {
                 Error::new("manifests of the type v2s2 have no layers with zstd").with_hint("use `--format oci`")
             );
         }
-        let passphrase_file = self.sign_passphrase_file.clone();
-        let signer = self.sign_by.clone().map(|key| Signer { key, passphrase_file });
         Ok(Push {
             connection: self.registry.connection(),
             credentials: self.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?,
@@ -124,7 +117,8 @@ impl Args {
             platform: self.platform.clone(),
             packing,
             is_unnamed: false,
-            signer,
+            signer: self.signing.signer(),
+            signed_as: None,
         })
     }
 }

@@ -10,7 +10,7 @@ pub(crate) use tools::{remote_configurations, remote_image};
 
 use super::context::Context;
 use super::observer::Observer;
-use super::push::{Push, push_to};
+use super::push::{Push, Signing, push_to};
 use super::registry::{self as connection, Connection, tls_verify_at};
 use crate::image::Config;
 use crate::image::list::{self, Document, List};
@@ -187,7 +187,8 @@ pub(super) fn digest_at_registry(context: &Context, name: &str, connection: Conn
     }
 }
 
-/// Pushes a list, and with `all` the images in it that the store has; the others must be in the registry.
+/// Pushes a list, and with `all` the images in it that the store has; the others must be in the registry. What it
+/// pushes it signs, under the name of the list, if that was asked for.
 ///
 /// Starts threads: the process must not fork any more.
 pub(crate) fn push_list(
@@ -209,7 +210,8 @@ pub(crate) fn push_list(
     for member in document.manifests.iter_mut().filter(|_| all) {
         match local::of_manifest(store, member) {
             Ok(image) => {
-                let how = Push { packing, is_unnamed: true, ..how.clone() };
+                let signed_as = Some(reference.clone());
+                let how = Push { packing, is_unnamed: true, signed_as, ..how.clone() };
                 let pushed = push_to(context, &image, &reference.with_digest(member.digest.clone()), &how, observer)?;
                 (member.digest, member.size, member.media_type) = (pushed.digest, pushed.size, pushed.media_type);
             }
@@ -227,23 +229,54 @@ pub(super) fn push_document(
     document: &Document,
     how: &Push,
 ) -> Result<Pushed, Report> {
-    let place = context.registries.get()?.place(reference)?;
-    let credentials = credentials(context, &place.reference, &how.connection, how.credentials.as_ref())?;
-    let mut options = connection::options(context, &how.connection, credentials);
-    options.tls_verify = tls_verify_at(&place, how.connection.tls_verify);
-    let bytes = document.bytes()?;
+    push_bytes(context, reference, document.bytes()?, &document.media_type, how)
+}
+
+/// Pushes the bytes of a list, or of a manifest all of whose blobs are in the registry.
+fn push_bytes(
+    context: &Context,
+    reference: &ImageReference,
+    bytes: Vec<u8>,
+    media_type: &str,
+    how: &Push,
+) -> Result<Pushed, Report> {
+    let (place, options) = place_of(context, reference, &how.connection, how.credentials.as_ref())?;
     let (size, digest) = (bytes.len() as u64, storage::Hasher::sha256(&bytes));
-    let fail = |error: registry::Error| {
-        let message = format!("cannot push to `{reference}`: {error}");
-        Report::from(error).with_message(message)
-    };
-    let client = Client::for_push(&place.reference, &[], options).map_err(fail)?;
-    let tag = place.reference.tag().filter(|_| !how.is_unnamed);
+    let fail = cannot_push(reference);
+    let signing = Signing::begin(context, how, &place, &digest, &options)?;
+    let client = Client::for_push(&place, &[], options).map_err(&fail)?;
+    let tag = place.tag().filter(|_| !how.is_unnamed);
     let selector = tag.map_or_else(|| digest.to_string(), str::to_owned);
     let subject = reference.to_string();
-    let put = client.put_manifest(&selector, &document.media_type, bytes, &subject);
-    registry::block_on(put).and_then(|answer| answer).map_err(fail)?;
-    Ok(Pushed { reference: reference.clone(), digest, size, media_type: document.media_type.clone() })
+    let put = client.put_manifest(&selector, media_type, bytes, &subject);
+    registry::block_on(put).and_then(|answer| answer).map_err(&fail)?;
+    let pushed = Pushed { reference: reference.clone(), digest, size, media_type: media_type.to_owned() };
+    if let Some(signing) = signing {
+        signing.finish(reference, &pushed)?;
+    }
+    Ok(pushed)
+}
+
+/// What a failed push is told as.
+fn cannot_push(reference: &ImageReference) -> impl Fn(registry::Error) -> Report {
+    move |error| {
+        let message = format!("cannot push to `{reference}`: {error}");
+        Report::from(error).with_message(message)
+    }
+}
+
+/// Where an image is, and how to connect to it.
+fn place_of(
+    context: &Context,
+    reference: &ImageReference,
+    how: &Connection,
+    given: Option<&Credentials>,
+) -> Result<(ImageReference, registry::Options), Report> {
+    let place = context.registries.get()?.place(reference)?;
+    let credentials = credentials(context, &place.reference, how, given)?;
+    let mut options = connection::options(context, how, credentials);
+    options.tls_verify = tls_verify_at(&place, how.tls_verify);
+    Ok((place.reference, options))
 }
 
 fn not_in_list(list: &ImageReference, image: &str) -> Report {
@@ -313,19 +346,20 @@ fn remote<T>(
     how: &Add,
     ask: impl FnOnce(&Client, &ImageReference) -> Result<Result<T, registry::Error>, registry::Error>,
 ) -> Result<T, Report> {
-    let registries = context.registries.get()?;
-    let names = registries.pulled(typed)?;
-    let Some(reference) = names.first() else { return Err(Invalid::new("image", typed, "names nothing").into()) };
-    let place = registries.place(reference)?;
-    let credentials = credentials(context, &place.reference, &how.connection, how.credentials.as_ref())?;
-    let mut options = connection::options(context, &how.connection, credentials);
-    options.tls_verify = tls_verify_at(&place, how.connection.tls_verify);
+    let reference = remote_name(context, typed)?;
+    let (place, options) = place_of(context, &reference, &how.connection, how.credentials.as_ref())?;
     let fail = |error: registry::Error| {
         let message = format!("cannot ask for `{reference}`: {error}");
         Report::from(error).with_message(message)
     };
-    let client = Client::new(&place.reference, options).map_err(fail)?;
-    ask(&client, &place.reference).and_then(|answer| answer).map_err(fail)
+    let client = Client::new(&place, options).map_err(fail)?;
+    ask(&client, &place).and_then(|answer| answer).map_err(fail)
+}
+
+/// What a name of an image means in a registry.
+fn remote_name(context: &Context, typed: &str) -> Result<ImageReference, Report> {
+    let names = context.registries.get()?.pulled(typed)?;
+    names.into_iter().next().ok_or_else(|| Invalid::new("image", typed, "names nothing").into())
 }
 
 fn credentials(

@@ -37,6 +37,8 @@ pub(crate) struct Push {
     pub(crate) is_unnamed: bool,
     /// Who signs it.
     pub(crate) signer: Option<Signer>,
+    /// The name that the signature gives it, if not the destination's: an image of a list is pushed without one.
+    pub(crate) signed_as: Option<ImageReference>,
 }
 
 /// Pushes the image `name` to `destination`; without one, to the registry that its name begins with. Returns what a
@@ -80,8 +82,6 @@ pub(crate) fn push(
     push_to(context, &image, &reference, how, observer).map(Some)
 }
 
-/// Pushes all tags of the repository `name` that the store has.
-pub(crate) fn push_all_tags(
 /// Pushes the image whose manifest has this digest, whatever its names mean by now.
 ///
 /// Starts threads, as [`push`].
@@ -96,6 +96,8 @@ pub(crate) fn push_manifest(
     push_to(context, &image, destination, how, observer)
 }
 
+/// Pushes all tags of the repository `name` that the store has.
+pub(crate) fn push_all_tags(
     context: &Context,
     name: &str,
     how: &Push,
@@ -140,45 +142,46 @@ pub(super) fn push_to(
     options.retries = how.retries.unwrap_or(options.retries);
     options.backoff = how.retry_delay.map_or(options.backoff, Backoff::Fixed);
     let (format, packing, is_unnamed) = (how.format, how.packing, how.is_unnamed);
-    let signing = how.signer.as_ref().map(|signer| Signing::begin(signer, context, &place.reference, image, &options));
-    let signing = signing.transpose()?;
+    let signing = Signing::begin(context, how, &place.reference, &image.manifest.digest, &options)?;
     let options = push::Options { registry: options, format, packing, is_unnamed };
     let pushed = push::push(context.store()?, image, &place.reference, &options, &progress)?;
     if let Some(signing) = signing {
-        signing.finish(&reference.decided(), &pushed)?;
+        signing.finish(how.signed_as.as_ref().unwrap_or(reference), &pushed)?;
     }
     happened::to_image(context.store()?, "push", image.id.hex(), pushed.reference.to_string());
     Ok(pushed)
 }
 
-/// An image that will be signed when it is pushed.
-struct Signing<'p> {
+/// An image, or a list of images, that will be signed when it is pushed.
+pub(super) struct Signing<'p> {
     signer: &'p Signer,
     lookaside: Lookaside,
 }
 
 impl<'p> Signing<'p> {
     /// Checks, before anything is pushed, that there are a key and a place for the signature.
-    fn begin(
-        signer: &'p Signer,
+    pub(super) fn begin(
         context: &Context,
+        how: &'p Push,
         place: &ImageReference,
-        image: &LocalImage,
+        manifest: &Digest,
         options: &registry::Options,
-    ) -> Result<Self, Report> {
+    ) -> Result<Option<Self>, Report> {
+        let Some(signer) = &how.signer else { return Ok(None) };
         signer.check()?;
         let client = Client::new(place, options.clone())?;
-        if let Some(kept) = registry::block_on(client.signatures(&image.manifest.digest))?? {
+        if let Some(kept) = registry::block_on(client.signatures(manifest))?? {
             let text = format!("cannot sign: the registry keeps signatures itself, at `{}`", kept.url);
             let hint = "sign the image with `skopeo copy --sign-by`";
             return Err(Report::new(ReportKind::Unsupported, text).with_hint(hint));
         }
-        Ok(Self { signer, lookaside: Lookaside::for_new(&place.decided(), &context.places)? })
+        Ok(Some(Self { signer, lookaside: Lookaside::for_new(&place.decided(), &context.places)? }))
     }
 
-    /// Signs the image under the name that it was pushed to.
-    fn finish(&self, name: &ImageReference, pushed: &Pushed) -> Result<(), Report> {
-        let signature = self.signer.sign(name, &pushed.digest).map_err(|error| {
+    /// Signs what was pushed under this name.
+    pub(super) fn finish(&self, name: &ImageReference, pushed: &Pushed) -> Result<(), Report> {
+        let name = name.decided();
+        let signature = self.signer.sign(&name, &pushed.digest).map_err(|error| {
             let report = Report::from(error);
             let message = format!("`{name}` was pushed, but not signed: {}", report.message);
             report.with_message(message)

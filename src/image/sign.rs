@@ -1,8 +1,7 @@
 //! Simple signing: what `push --sign-by` writes, and `trust` verifies. gpg(1) has the keys, and asks for passphrases
 //! itself. Source: containers-signature(5).
 
-use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -85,7 +84,7 @@ impl Signer {
             None => None,
             Some(path) => {
                 let text = fs::read_limited(path, LIMIT)?;
-                let secret = in_memory(text.split(|byte| *byte == b'\n').next().unwrap_or_default())?;
+                let secret = memory_file::of("rc: gpg", text.split(|byte| *byte == b'\n').next().unwrap_or_default())?;
                 command.args(["--batch", "--pinentry-mode", "loopback", "--passphrase-fd"]);
                 command.arg(secret.as_raw_fd().to_string());
                 Some(secret)
@@ -99,7 +98,7 @@ impl Signer {
 
     /// Runs gpg with this input, and returns its output.
     fn gpg(&self, command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Error> {
-        let done = command.stdin(in_memory(input)?).output()?;
+        let done = command.stdin(memory_file::of("rc: gpg", input)?).output()?;
         if done.status.success() {
             return Ok(done.stdout);
         }
@@ -115,11 +114,4 @@ fn gpg() -> Result<Command, Error> {
     let mut command = Command::new(programs::find("gpg").ok_or(Error::Missing)?);
     command.env("LC_ALL", "C").args(["--quiet", "--no-greeting"]);
     Ok(command)
-}
-
-fn in_memory(bytes: &[u8]) -> io::Result<File> {
-    let mut file = memory_file::inherited("rc: gpg")?;
-    file.write_all(bytes)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
 }

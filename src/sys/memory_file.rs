@@ -1,7 +1,7 @@
 //! Files in memory, for programs that take a path or a descriptor.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -13,6 +13,14 @@ pub(crate) fn inherited(name: &str) -> io::Result<File> {
         Err(rustix::io::Errno::INVAL) => Ok(memfd_create(name, MemfdFlags::empty())?.into()),
         other => Ok(other?.into()),
     }
+}
+
+/// The same with these bytes, from whose beginning it is read.
+pub(crate) fn of(name: &str, bytes: &[u8]) -> io::Result<File> {
+    let mut file = inherited(name)?;
+    file.write_all(bytes)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 /// The path of an inherited descriptor, for the program that inherits it.

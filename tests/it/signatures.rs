@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::support::image::hex;
 use crate::support::registry::Registry;
 use crate::support::web::{Page, Web};
 use crate::support::{Image, Lab};
@@ -220,7 +221,27 @@ fn push_signs(keys: &Keys<'_>, web: &Web, signed: &str, own: &str) {
     sign(&["--sign-by", "good@test"]).says_nothing();
     page();
     lab.rc(["pull", "-q", own]).run().succeeds();
+    signs_a_list(lab, own);
     lab.rc(["rmi", "-fa"]).run().succeeds();
+}
+
+/// Pushes a list of an image under another name: the image and the list are signed under that name.
+fn signs_a_list(lab: &Lab, image: &str) {
+    let name = image.replace("/own:", "/list:");
+    lab.rc(["manifest", "create", "localhost/list", image]).run().succeeds();
+    let push = |words: &[&str]| lab.rc(["manifest", "push", "-q", "localhost/list", &name]).args(words).run();
+    let refused = push(&["--sign-by", "nobody@test"]).exits(125).stderr();
+    assert!(refused.starts_with("rc: cannot sign by `nobody@test`: "), "{refused}");
+    push(&["--sign-by", "good@test"]).says_nothing();
+    let list = lab.rc(["buildx", "imagetools", "inspect", "--raw", &name]).run().exits(0).stdout;
+    let member = digest(lab, image);
+    for digest in [format!("sha256:{}", hex(&list)), member] {
+        let path = lab.root().join(format!("sigs/group/list@{}/signature-1", digest.replace(':', "=")));
+        let said = lab.program("gpg", ["--batch", "--quiet", "--decrypt"]).arg(&path).run().exits(0);
+        let critical: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!(critical["critical"]["identity"]["docker-reference"], name);
+        assert_eq!(critical["critical"]["image"]["docker-manifest-digest"], digest);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cmd::Ctx;
-use crate::cmd::args::{CompressionArgs, RegistryArgs, Secret};
+use crate::cmd::args::{CompressionArgs, RegistryArgs, Secret, SigningArgs};
 use crate::cmd::observer::Screen;
 use crate::engine::{self, Push};
 use crate::error::{Error, Exit};
@@ -33,6 +33,8 @@ pub(crate) struct Args {
     /// As --tls-verify=false
     #[arg(long)]
     insecure: bool,
+    #[command(flatten)]
+    signing: SigningArgs,
     /// Suppress output information when pushing
     #[arg(short, long)]
     quiet: bool,
@@ -53,6 +55,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         connection: args.registry.connection(),
         packing: args.compression.packing()?,
         credentials: args.creds.as_ref().map(|Secret(text)| Credentials::parse(text)).transpose()?,
+        signer: args.signing.signer(),
         ..Push::default()
     };
     if args.insecure {
