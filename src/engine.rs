@@ -96,8 +96,9 @@ pub(crate) use known::{container_names, image_names, network_names, pod_names, v
 pub(crate) use login::{check_login, login, logout, logout_all, server, stored_login};
 pub(crate) use look::{Log, log, namespaces, processes, usage, usage_of};
 pub(crate) use manifests::{
-    Add as AddToList, Described, Marks, add_to_list, annotate as annotate_list, create_list, described_list, find_list,
-    push_list, remote_configurations, remote_document, remote_image, remove_from_list, remove_list,
+    Add as AddToList, Annotation, AnnotationLevel, Combine, Described, Marks, add_to_list, annotate as annotate_list,
+    combine as combine_images, create_list, described_list, find_list, push_list, remote_configurations,
+    remote_document, remote_image, remove_from_list, remove_list,
 };
 pub(crate) use mounts::{MountKind, Mounted, mount_files, mountable, mounted_files, unmount_files};
 pub(crate) use names::NamesSetup;

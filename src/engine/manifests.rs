@@ -1,10 +1,13 @@
 //! Lists of images for several platforms.
 
+mod combine;
+mod copy;
 mod described;
 mod tools;
 
 use std::collections::BTreeMap;
 
+pub(crate) use combine::{Annotation, AnnotationLevel, Combine, combine};
 pub(crate) use described::{Described, described_list};
 pub(crate) use tools::{remote_configurations, remote_image};
 

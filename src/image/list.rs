@@ -150,7 +150,7 @@ pub(crate) fn member(manifest: &Descriptor, config: &Config) -> Descriptor {
         architecture: config.architecture.clone(),
         os: config.os.clone(),
         variant: config.variant.clone(),
-        os_version: None,
+        os_version: config.os_version.clone(),
     });
     member
 }

@@ -49,20 +49,10 @@ impl Client {
     /// On failure the registry may keep a part of the blob for a while, without a name.
     pub(crate) async fn upload(&self, blob: &Source, sources: &[String]) -> Result<Arrival, Error> {
         let digest = &blob.descriptor.digest;
-        if self.has_blob(digest).await? {
-            return Ok(Arrival::Present);
-        }
-        let mut session = None;
-        for source in sources.iter().take(MOST_SOURCES) {
-            match self.begin(Some((digest, source))).await? {
-                None => return Ok(Arrival::Mounted),
-                Some(begun) => {
-                    if let Some(earlier) = session.replace(begun) {
-                        self.cancel(earlier).await;
-                    }
-                }
-            }
-        }
+        let mut session = match self.find_or_begin(digest, sources).await? {
+            Ok(arrival) => return Ok(arrival),
+            Err(session) => session,
+        };
         let mut failures = 0;
         loop {
             let Err(error) = self.send_blob(&mut session, blob).await else { return Ok(Arrival::Sent) };
@@ -87,6 +77,42 @@ impl Client {
                 return Ok(Arrival::Sent);
             }
         }
+    }
+
+    /// Brings a blob into the repository without sending it, as [`Client::upload`] does; `None` if it must be sent.
+    pub(crate) async fn find_blob(&self, digest: &Digest, sources: &[String]) -> Result<Option<Arrival>, Error> {
+        match self.find_or_begin(digest, sources).await? {
+            Ok(arrival) => Ok(Some(arrival)),
+            Err(session) => {
+                if let Some(session) = session {
+                    self.cancel(session).await;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// How a blob that need not be sent is there; otherwise the upload that was begun while the registry was asked.
+    async fn find_or_begin(
+        &self,
+        digest: &Digest,
+        sources: &[String],
+    ) -> Result<Result<Arrival, Option<Session>>, Error> {
+        if self.has_blob(digest).await? {
+            return Ok(Ok(Arrival::Present));
+        }
+        let mut session = None;
+        for source in sources.iter().take(MOST_SOURCES) {
+            match self.begin(Some((digest, source))).await? {
+                None => return Ok(Ok(Arrival::Mounted)),
+                Some(begun) => {
+                    if let Some(earlier) = session.replace(begun) {
+                        self.cancel(earlier).await;
+                    }
+                }
+            }
+        }
+        Ok(Err(session))
     }
 
     /// Puts a manifest under a tag or its digest.

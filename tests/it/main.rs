@@ -66,6 +66,7 @@ mod hosts_file;
 mod image_formats;
 mod images;
 mod images_real;
+mod imagetools;
 mod init;
 mod install;
 mod kill_storm;
