@@ -47,6 +47,7 @@ mod observer;
 mod platforms;
 mod pods;
 mod ports;
+mod preprocess;
 mod prune;
 mod pull;
 mod push;
@@ -60,6 +61,7 @@ mod select;
 mod size;
 mod sources;
 mod start;
+mod supervised;
 mod sweep;
 mod trust;
 mod volumes;
@@ -71,7 +73,7 @@ pub(crate) use archive::{
 pub(crate) use auto_update::{AutoUpdate, auto_update};
 pub(crate) use build::{
     BuildEvent, BuildRequest, BuildSecret, Changes as BuildChanges, Debugger as BuildDebugger, Export as BuildExport,
-    Failed as BuildFailed, InheritedLabels, Made, Outcome, Squash as BuildSquash, StepTitle, Stream,
+    Failed as BuildFailed, Inherited, Made, Outcome, Squash as BuildSquash, StepTitle, Stream,
     explain as explain_build, make as build,
 };
 pub(crate) use builders::{builder, builders, create_builder, remove_builder, use_builder};

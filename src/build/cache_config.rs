@@ -4,6 +4,8 @@
 //! keys are rc's own: neither tool finds anything in the other's cache, and neither fails. What rc needs besides is in
 //! the field `rc` of a record; a record without it is another tool's. Source: BuildKit, `cache/remotecache/v1/spec.go`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::storage::{Descriptor, StepRecord};
@@ -186,7 +188,8 @@ fn steps(document: Document) -> Result<Vec<CachedStep>, String> {
             }
             _ => return Err(format!("the record {} does not say what it has made", record.digest)),
         };
-        let made = StepRecord { created: own.created, layer, shown: own.shown, took: own.took };
+        let Own { created, shown, took, .. } = own;
+        let made = StepRecord { created, layer, shown, took, labels: BTreeMap::new() };
         steps.push(CachedStep { key: record.digest, record: made, blob });
     }
     Ok(steps)
@@ -205,6 +208,7 @@ mod tests {
                 layer: layer.map(|layer| Descriptor::new("", digest(layer), 100)),
                 shown: "RUN x".to_owned(),
                 took: 7,
+                labels: BTreeMap::new(),
             },
             blob: layer.map(|layer| Descriptor::new("gzip", digest(layer + 100), 50)),
         }

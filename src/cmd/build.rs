@@ -66,6 +66,9 @@ pub(crate) struct Args {
     pub(crate) argument_files: Vec<PathBuf>,
     #[command(flatten)]
     caches: CacheArgs,
+    /// Pass a flag to cpp(1), which reads a Dockerfile first whose name ends with .in
+    #[arg(long = "cpp-flag", value_name = "FLAG", allow_hyphen_values = true)]
+    pub(crate) cpp_flags: Vec<String>,
     /// Say something about the Dockerfile: check, outline, targets; with `,format=json` as JSON
     #[arg(long, value_name = "METHOD")]
     pub(crate) call: Option<Call>,

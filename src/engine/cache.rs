@@ -2,7 +2,7 @@
 
 mod prune;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -77,12 +77,32 @@ impl Cached {
         }
     }
 
+    /// What a user has labelled it with.
+    pub(crate) fn labels(&self) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        match &self.thing {
+            CachedThing::Step(_, record) => &record.labels,
+            _ => NONE,
+        }
+    }
+
+    /// When it was made, if that is known.
+    pub(crate) fn created(&self) -> Option<&str> {
+        match &self.thing {
+            CachedThing::Step(_, record) => Some(&record.created),
+            _ => None,
+        }
+    }
+
     fn matches(&self, is_wanted: Wanted<'_>) -> bool {
-        let description = self.description();
-        let used = Timestamp::try_from(self.used).unwrap_or(Timestamp::MAX);
-        let facts =
-            CacheFacts { id: self.id(), kind: self.kind(), description: &description, in_use: self.is_in_use, used };
-        is_wanted(&facts)
+        is_wanted(&CacheFacts {
+            id: self.id(),
+            kind: self.kind(),
+            description: &self.description(),
+            in_use: self.is_in_use,
+            used: Timestamp::try_from(self.used).unwrap_or(Timestamp::MAX),
+            labels: self.labels(),
+        })
     }
 }
 

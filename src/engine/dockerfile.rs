@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::build::BuildSecret;
 use super::context::{Caller, Context};
 use super::fetch::{self, FetchedContext, Fetcher};
+use super::preprocess;
 use crate::build::dockerfile::evaluate::{Extent, Plan, evaluate};
 use crate::build::dockerfile::file::Dockerfile;
 use crate::build::dockerfile::scope::{self, Inputs, PROXIES};
@@ -45,6 +46,8 @@ pub(crate) struct CheckBuild {
     pub(crate) secrets: Vec<BuildSecret>,
     /// The ignore file, if it is not beside the Dockerfile or in the context.
     pub(crate) ignore_file: Option<PathBuf>,
+    /// Flags of cpp(1).
+    pub(crate) cpp_flags: Vec<String>,
     /// `NAME=value`, or `NAME` for the value of the caller's environment.
     pub(crate) arguments: Vec<String>,
     /// The stage.
@@ -123,6 +126,16 @@ pub(crate) fn read_build(context: &Context, caller: &Caller, check: &CheckBuild)
         None => place.dockerfile(&found.directory)?,
     };
     let ignore = place.ignore_file(&name)?;
+    let mut warnings = found.warnings;
+    let bytes = match preprocess::is_wanted(&name) {
+        true => preprocess::run(&name, &bytes, &found.directory, &check.cpp_flags, caller, &mut warnings)?,
+        false if check.cpp_flags.is_empty() => bytes,
+        false => {
+            let message =
+                format!("`--cpp-flag` is for a Dockerfile whose name ends with .in, not `{}`", name.display());
+            return Err(Report::new(ReportKind::Invalid, message));
+        }
+    };
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         let message = format!("`{}` is not UTF-8: line {}", name.display(), line + 1);
@@ -135,7 +148,7 @@ pub(crate) fn read_build(context: &Context, caller: &Caller, check: &CheckBuild)
         inputs: inputs(caller, check),
         is_fetched: found.is_fetched,
         context: (!found.has_no_files).then_some(found.directory),
-        warnings: found.warnings,
+        warnings,
         scratch: found.scratch,
     })
 }

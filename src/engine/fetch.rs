@@ -15,7 +15,6 @@ mod place;
 mod program;
 
 pub(super) use context::{FetchedContext, context};
-pub(super) use program::supervise;
 
 use std::path::{Path, PathBuf};
 

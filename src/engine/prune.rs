@@ -1,8 +1,8 @@
 //! Removes what nothing uses: `container prune`, `image prune`, `system prune`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::cache::{self, Cache};
+use super::cache::{self, Cache, Cached};
 use super::context::Context;
 use super::disk::{mounted, volumes};
 use super::happened;
@@ -63,8 +63,8 @@ pub(crate) struct Pruned {
     pub(crate) images: Vec<Digest>,
     /// The names of volumes.
     pub(crate) volumes: Vec<Name>,
-    /// The IDs of what builds have kept.
-    pub(crate) cache: Vec<String>,
+    /// What builds have kept.
+    pub(crate) cache: Vec<Cached>,
     /// The bytes that the filesystem got back.
     pub(crate) reclaimed: u64,
     /// Why something was not removed.
@@ -102,7 +102,7 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
     if let Some(which) = request.cache {
         let is_wanted = |facts: &CacheFacts<'_>| {
             let used = facts.used.to_string();
-            filter.matches(&BTreeMap::new(), Some(&used)) && cache_filter.matches(facts)
+            filter.matches(facts.labels, Some(&used)) && cache_filter.matches(facts)
         };
         pruned.cache = cache::prune(context, &is_wanted, which)?;
     }

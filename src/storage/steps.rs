@@ -7,6 +7,7 @@
 //! A record is a promise that is checked when it is used: its layer must still be there. Records that cannot be read do
 //! not exist.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -36,6 +37,9 @@ pub(crate) struct StepRecord {
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub(crate) took: u64,
+    /// What a user finds it by, beside the step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A record of the cache.
@@ -168,6 +172,7 @@ mod tests {
             layer: Some(Descriptor::new("", Digest::sha256([3; 32]), 5)),
             shown: "RUN true".to_owned(),
             took: 7,
+            labels: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         };
         assert!(store.step(&key).is_none() && store.steps().expect("lists").is_empty());
         store.record_step(&key, &record).expect("recorded");

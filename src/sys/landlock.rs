@@ -15,6 +15,10 @@ const PATH_BENEATH: u32 = 1;
 const NET_PORT: u32 = 2;
 /// `LANDLOCK_ACCESS_FS_READ_FILE`, `LANDLOCK_ACCESS_FS_READ_DIR`.
 const READ: u64 = 1 << 2 | 1 << 3;
+/// `LANDLOCK_ACCESS_FS_EXECUTE`.
+const EXECUTE: u64 = 1;
+/// `LANDLOCK_ACCESS_FS_WRITE_FILE`, `LANDLOCK_ACCESS_FS_READ_FILE`.
+const READ_AND_WRITE: u64 = 1 << 1 | 1 << 2;
 /// `LANDLOCK_ACCESS_NET_BIND_TCP`, `LANDLOCK_ACCESS_NET_CONNECT_TCP`.
 const NET: u64 = 1 | CONNECT_TCP;
 /// `LANDLOCK_ACCESS_NET_CONNECT_TCP`.
@@ -45,12 +49,16 @@ struct NetPort {
 }
 
 /// What a process may still do.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Allowed {
     /// Read what is beneath these directories. A missing one is none.
     pub(crate) readable: Vec<PathBuf>,
+    /// Read and execute what is beneath these directories.
+    pub(crate) executable: Vec<PathBuf>,
+    /// Read and write these files.
+    pub(crate) writable: Vec<PathBuf>,
     /// Connect to this port by TCP.
-    pub(crate) port: u16,
+    pub(crate) port: Option<u16>,
 }
 
 /// From now on this process, and those that it forks, can do nothing with files and TCP but what is `allowed`, and
@@ -75,17 +83,20 @@ pub(crate) fn restrict(allowed: &Allowed) -> io::Result<()> {
     let number = i32::try_from(checked(created)?).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made the descriptor, which nothing else owns; it is close-on-exec.
     let rules = unsafe { OwnedFd::from_raw_fd(number) };
-    for path in &allowed.readable {
+    let with = |paths, access| std::iter::repeat(access).zip(paths);
+    let readable = with(allowed.readable.iter(), READ);
+    let executable = with(allowed.executable.iter(), READ | EXECUTE);
+    for (access, path) in readable.chain(executable).chain(with(allowed.writable.iter(), READ_AND_WRITE)) {
         let Ok(parent) = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { continue };
-        let rule = PathBeneath { allowed: READ, parent: parent.as_raw_fd() };
+        let rule = PathBeneath { allowed: access, parent: parent.as_raw_fd() };
         match add(&rules, &Rule::Path(rule)) {
             // No directory.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
             other => other?,
         }
     }
-    if handled.net != 0 {
-        let rule = NetPort { allowed: CONNECT_TCP, port: allowed.port.into() };
+    if let Some(port) = allowed.port.filter(|_| handled.net != 0) {
+        let rule = NetPort { allowed: CONNECT_TCP, port: port.into() };
         add(&rules, &Rule::Port(rule))?;
     }
     // SAFETY: the descriptor is that of a ruleset.

@@ -21,6 +21,8 @@ pub(crate) enum Package {
     Gpgv,
     /// gpg.
     Gpg,
+    /// cpp.
+    Cpp,
 }
 
 /// A family of distributions, by its package manager.
@@ -70,6 +72,7 @@ impl Package {
             (Self::Passt, _) => "passt",
             (Self::Gpgv, Family::Apt | Family::Apk) => "gpgv",
             (Self::Gpg, Family::Apt) => "gpg",
+            (Self::Cpp, _) => "cpp",
             (Self::Gpgv | Self::Gpg, Family::Dnf) => "gnupg2",
             (Self::Gpg, Family::Apk) | (Self::Gpgv | Self::Gpg, Family::Pacman) => "gnupg",
             (Self::Gpgv | Self::Gpg, Family::Zypper) => "gpg2",

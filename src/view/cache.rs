@@ -1,5 +1,7 @@
 //! A row of `builder du`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -32,6 +34,10 @@ pub(crate) struct CacheRow {
     pub(crate) is_in_use: bool,
     /// When it was used last.
     pub(crate) used: Timestamp,
+    /// When it was made, if that is known, RFC 3339.
+    pub(crate) created: Option<String>,
+    /// Its labels.
+    pub(crate) labels: BTreeMap<String, String>,
     /// The time from which ages count back.
     pub(crate) now: Timestamp,
     /// Whether IDs and instructions are whole.
@@ -54,7 +60,35 @@ struct Fields {
 impl CacheRow {
     /// What filters ask.
     pub(crate) fn facts(&self) -> CacheFacts<'_> {
-        CacheFacts { id: &self.id, kind: self.kind, description: &self.shown, in_use: self.is_in_use, used: self.used }
+        CacheFacts {
+            id: &self.id,
+            kind: self.kind,
+            description: &self.shown,
+            in_use: self.is_in_use,
+            used: self.used,
+            labels: &self.labels,
+        }
+    }
+
+    /// All of it, a line each. Source: buildx, `printVerbose`.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        // What a mount keeps changes, and no layer is another's part.
+        let is_mutable = self.kind == "exec.cachemount";
+        let pairs = [
+            ("ID", some(&self.id)),
+            ("Created at", self.created.clone()),
+            ("Mutable", Some(is_mutable.to_string())),
+            ("Reclaimable", Some((!self.is_in_use).to_string())),
+            ("Shared", Some(self.is_in_use.to_string())),
+            ("Size", Some(exact_size(self.size))),
+            ("Description", some(self.shown.lines().next().unwrap_or_default())),
+            ("Labels", some(&labels.join(","))),
+            ("Last used", Some(human::ago(&self.used.to_string(), self.now))),
+            ("Type", some(self.kind)),
+        ];
+        pairs.into_iter().filter_map(|(name, value)| Some(format!("{:<14}{}", format!("{name}:"), value?))).collect()
     }
 
     /// The cells under [`CACHE_COLUMNS`].
@@ -100,6 +134,7 @@ impl Listed for CacheRow {
             "LastUsedAt": self.used.to_string(),
             "Description": self.shown,
             "Type": self.kind,
+            "Labels": self.labels,
         })
     }
 

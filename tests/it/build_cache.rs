@@ -210,8 +210,8 @@ fn mounts_are_listed_measured_and_pruned_unless_a_step_uses_them() {
     let pruned = lab.rc(["builder", "prune", "-f", "--filter", "type=exec.cachemount"]).run().text();
     assert_eq!(pruned.lines().count(), 1, "{pruned}");
     assert_eq!(listed(&["--filter", "type=exec.cachemount"]), "");
-    let refused = lab.rc(["builder", "prune", "-f", "--filter", "label=x"]).run().exits(125).stderr();
-    assert!(refused.contains("unknown filter `label`") && refused.contains("unused-for"), "{refused}");
+    let refused = lab.rc(["builder", "prune", "-f", "--filter", "name=x"]).run().exits(125).stderr();
+    assert!(refused.contains("unknown filter `name`") && refused.contains("unused-for"), "{refused}");
 }
 
 #[test]
@@ -371,31 +371,4 @@ fn scripts_give_the_builder_names_and_take_them_away() {
         let refused = buildx(words).exits(125).stderr();
         assert!(refused.contains(message), "{words:?}: {refused}");
     }
-}
-
-#[test]
-fn what_a_registry_has_is_shown_as_imagetools_show_it() {
-    require!(program "docker-registry");
-    let lab = lab(&[("Dockerfile", "FROM localhost/base\nENV A=b\n")]);
-    let registry = Registry::empty(&lab);
-    let (name, list) = (registry.image("made:1"), registry.image("made:all"));
-    lab.rc(["build", "-q", "--push", "-t", &name]).arg(lab.work("context")).run().exits(0).stdout();
-    lab.rc(["manifest", "create", &list, &format!("docker://{name}")]).run().exits(0).stdout();
-    lab.rc(["manifest", "push", &list]).run().exits(0).stdout();
-    let tools = |words: &[&str]| lab.rc(["buildx", "imagetools", "inspect"]).args(words).run();
-    let raw = tools(&["--raw", &name]).exits(0).stdout;
-    let digest = format!("sha256:{}", crate::support::image::hex(&raw));
-    tools(&[&name, "--format", "{{.Manifest.Digest}}"]).prints(format!("{digest}\n"));
-    let manifest = tools(&["--format", "{{json .Manifest}}", &name]).json();
-    assert_eq!((&manifest["digest"], &manifest["size"]), (&digest.clone().into(), &raw.len().into()));
-    let env = tools(&["--format", "{{json .Image.Config.Env}}", &name]).exits(0).stdout();
-    assert!(env.contains("A=b"), "{env}");
-    let shown = tools(&[&list]).exits(0).stdout();
-    let member = format!("\n\nManifests:\n  Name:      {list}@{digest}\n");
-    assert!(shown.starts_with(&format!("Name:      {list}\n")) && shown.contains(&member), "{shown}");
-    let each = "{{range .Manifest.Manifests}}{{.Digest}}{{end}} {{range $p, $i := .Image}}{{$i.os}}{{end}}";
-    tools(&[&list, "--format", each]).prints(format!("{digest} linux\n"));
-    let refused = lab.rc(["buildx", "imagetools", "create", "-t", "x", &name]).run().exits(125).stderr();
-    assert!(refused.contains("rc manifest create"), "{refused}");
-    registry.stop();
 }

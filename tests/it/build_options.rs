@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::build::{build, inspect, lab, play, write};
 use crate::support::{Lab, Registry};
@@ -32,6 +32,114 @@ fn variables_labels_and_the_base_are_those_of_the_command_line() {
     build(&lab, &[&base[..], &["-q", "--inherit-labels=false", "--omit-history"]].concat()).exits(0).stdout();
     assert_eq!(inspect(&lab)["Config"]["Labels"], serde_json::json!({ "own": "yes" }));
     assert_eq!(lab.rc(["history", "-q", "localhost/made"]).run().text().lines().count(), 2, "the layers alone");
+}
+
+#[test]
+fn annotations_of_the_base_are_taken_over_unless_the_caller_says_otherwise() {
+    let lab = lab(&[("Dockerfile", "FROM localhost/base\n")]);
+    let annotated = ["build", "-q", "-t", "localhost/annotated", "--annotation", "a=1", "--annotation", "b=2"];
+    lab.rc(annotated).arg(lab.work("context")).run().exits(0).stdout();
+    write(&lab, "Dockerfile", "FROM localhost/annotated AS one\nRUN true\nFROM one\nRUN true\n");
+    let made = || inspect(&lab)["Annotations"].clone();
+    let with = |words: &[&str]| {
+        build(&lab, &[&["-q"], words].concat()).exits(0).stdout();
+        made()
+    };
+    assert_eq!(with(&[]), json!({ "a": "1", "b": "2" }));
+    assert_eq!(with(&["--unsetannotation", "a", "--annotation", "b=3"]), json!({ "b": "3" }));
+    assert_eq!(with(&["--inherit-annotations=false", "--annotation", "own=1"]), json!({ "own": "1" }));
+    assert_eq!(with(&["--format", "docker"]), json!({}), "manifests of docker's type have none");
+    // docker's builder takes none over.
+    let words = ["build", "-q", "-t", "localhost/made"];
+    lab.called("docker", words).arg(lab.work("context")).run().exits(0).stdout();
+    assert_eq!(made(), json!({}));
+    let words = ["build", "-q", "-t", "localhost/made", "--inherit-annotations"];
+    lab.called("docker", words).arg(lab.work("context")).run().exits(0).stdout();
+    assert_eq!(made(), json!({ "a": "1", "b": "2" }));
+}
+
+#[test]
+fn what_steps_leave_in_the_cache_is_found_by_its_labels() {
+    let lab = lab(&[("Dockerfile", "FROM localhost/base\nRUN echo one >/one\n")]);
+    build(&lab, &["-q"]).exits(0).stdout();
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN echo one >/one\nRUN echo two >/two\n");
+    build(&lab, &["-q", "--layer-label", "of=ci", "--layer-label", "night"]).exits(0).stdout();
+    assert_eq!(inspect(&lab)["Config"]["Labels"], json!({ "of": "base" }), "the image has none of them");
+    let listed =
+        |filter: &str| lab.rc(["builder", "du", "--format", "{{.Description}}", "--filter", filter]).run().text();
+    assert_eq!(listed("label=of=ci"), "RUN echo two >/two", "a step of the cache stays as it was labelled");
+    assert_eq!(listed("label=of=me"), "");
+    assert_eq!(listed("label!=night"), "RUN echo one >/one");
+    let block = |said: String| {
+        let keys = ["Created at:", "Last used:", "ID:", "Size:"];
+        let lines = said.lines().filter(|line| !keys.iter().any(|key| line.starts_with(key)));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let shown = ["Mutable: false", "Reclaimable: false", "Shared: true", "Description: RUN echo two >/two"];
+    let shown = [&shown[..], &["Labels: night=,of=ci", "Type: regular", ""]].concat();
+    let said = block(lab.rc(["builder", "du", "--verbose", "--filter", "label=night"]).run().text());
+    assert_eq!(said[..shown.len()], shown);
+    let pruned = lab.rc(["builder", "prune", "-a", "-f", "--verbose", "--filter", "label=night"]).run().text();
+    let total =
+        format!("Total: {}", pruned.lines().find_map(|line| line.strip_prefix("Size:")).expect("a size").trim());
+    assert_eq!(block(pruned), [&shown[..], &[&total]].concat());
+    assert_eq!(listed("label=night"), "");
+    assert_eq!(listed("type=regular"), "RUN echo one >/one");
+}
+
+#[test]
+fn steps_read_standard_input_one_after_the_other() {
+    let text = "FROM localhost/base AS one\nRUN read line; echo $line >/one\nFROM localhost/base\n\
+        RUN cat >/two\nCOPY --from=one /one /one\nRUN cat >/three\n";
+    let lab = lab(&[("Dockerfile", text)]);
+    let build = |words: &[&str], input: &str| {
+        let command = lab.rc(["build", "-q", "--no-cache", "-t", "localhost/made"]).args(words);
+        command.arg(lab.work("context")).input(input).run().exits(0).stdout();
+        play(&lab, &["cat", "/one", "/two", "/three"]).exits(0).stdout()
+    };
+    assert_eq!(build(&[], "typed\n"), "\n", "without the option there is none");
+    assert_eq!(build(&["--stdin"], ""), "\n", "which ends at once");
+    // Much more than a pipe takes, of which the first step reads its line.
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN wc -c >/one; touch /two /three\n");
+    assert_eq!(build(&["--stdin"], &"x".repeat(300_000)), "300000\n");
+    // A step that does not read holds nothing up.
+    write(&lab, "Dockerfile", "FROM localhost/base\nRUN touch /one /two /three\n");
+    assert_eq!(build(&["--stdin"], &"x".repeat(300_000)), "");
+}
+
+#[test]
+fn what_ends_with_in_is_read_by_cpp_first_which_reads_nothing_but_the_context() {
+    require!(program "cpp");
+    let text = "# a comment\n#include \"part\"\nFROM BASE\n#ifdef MORE\nRUN echo MORE \"it's\" >/out\n#endif\nSTEP\n";
+    let lab = lab(&[("app.in", text), ("part", "#define BASE localhost/base\n")]);
+    write(&lab, "../own/step", "#define STEP RUN echo of-own >/own\n");
+    let file = lab.work("context/app.in").display().to_string();
+    let with = |words: &[&str]| build(&lab, &[&["-q", "-f", &file], words].concat());
+    let flags = ["--cpp-flag=-DMORE=more", "--cpp-flag=-include", "--cpp-flag=own/step"];
+    let said = with(&flags).exits(0);
+    assert!(said.stderr().contains("app.in:1: error: invalid preprocessing directive"), "{said}");
+    play(&lab, &["cat", "/out", "/own"]).prints("more it's\nof-own\n");
+    // The flags of the environment, as buildah has them.
+    let of_environment = || {
+        let command = lab.rc(["build", "-q", "-t", "localhost/made", "-f", "app.in"]).arg(lab.work("context"));
+        command.env("BUILDAH_CPPFLAGS", "-DMORE=env -DSTEP=").run()
+    };
+    of_environment().exits(0).stderr();
+    play(&lab, &["cat", "/out"]).prints("env it's\n");
+    // A Dockerfile reads no other file of the user's, neither by its path nor by a link.
+    write(&lab, "../secret", "#define BASE localhost/base\n");
+    std::os::unix::fs::symlink(lab.work("secret"), lab.work("context/link")).expect("a link");
+    let secret = lab.work("secret").display().to_string();
+    for (name, reason) in [("missing", "No such file"), ("link", "Permission denied"), (&secret, "Permission denied")] {
+        write(&lab, "app.in", &format!("#include \"{name}\"\nFROM BASE\n"));
+        let refused = with(&[]).exits(125).stderr();
+        let start = format!("rc: cannot preprocess `{file}`: {file}:");
+        assert!(refused.starts_with(&start) && refused.contains(reason), "{name}: {refused}");
+    }
+    // What is wrong is shown as cpp has left it.
+    write(&lab, "app.in", "#define WORD FORM\nWORD x\n");
+    let refused = with(&[]).exits(125).stderr();
+    assert!(refused.contains("FORM x"), "{refused}");
 }
 
 #[test]
@@ -80,6 +188,15 @@ fn what_is_shown_goes_to_a_file() {
     let built = build(&lab, &["--logfile", &path]).exits(0);
     assert_eq!((built.stdout().trim().len(), built.stderr().as_str()), (64, ""));
     assert!(fs::read_to_string(&path).expect("written").contains("well"));
+    // A file for each platform: two of one name have their variants in it.
+    write(&lab, "Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    let platforms = "linux/amd64,linux/arm/v6,linux/arm/v7";
+    build(&lab, &["-q=false", "--logfile", &path, "--logsplit", "--platform", platforms]).exits(0).stdout();
+    for name in ["log_linux_amd64", "log_linux_arm_v6", "log_linux_arm_v7"] {
+        assert!(fs::read_to_string(lab.work(name)).expect(name).contains("COPY Dockerfile /"), "{name}");
+    }
+    build(&lab, &["--no-cache", "--logfile", &path, "--logsplit", "--platform", "linux/arm/v7"]).exits(0).stdout();
+    assert!(fs::read_to_string(lab.work("log_linux_arm")).expect("written").contains("COPY Dockerfile /"));
 }
 
 #[test]
@@ -248,10 +365,10 @@ fn what_rc_does_not_do_is_refused_by_name_with_what_to_do() {
         (&["--isolation", "chroot"], "rc confines all steps"),
         (&["--skip-unused-stages=false"], "--target STAGE"),
         (&["--builder", "other"], "one builder, `default`"),
-        (&["--layer-label", "a=b"], "no option `--layer-label`"),
         (&["--cw", "type=SEV"], "no option `--cw`"),
-        (&["--cpp-flag=-DX"], "preprocess the file"),
-        (&["--stdin"], "copy what a step reads"),
+        (&["--cpp-flag=-DX"], "is for a Dockerfile whose name ends with .in, not `Dockerfile`"),
+        (&["--logsplit"], "--logsplit needs a file"),
+        (&["--stdin", "-f", "-"], "standard input is read once"),
         (&["--sbom", "true"], "no attestations"),
         (&["--attest", "type=sbom"], "no attestations"),
         (&["--all-platforms"], "name each"),

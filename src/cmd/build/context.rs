@@ -30,9 +30,10 @@ pub(super) fn read(args: &Args, ctx: &Ctx) -> Result<CheckBuild, Error> {
         args.contexts.iter().map(|typed| NamedContext::new(typed)).collect::<Result<_, _>>()?;
     let read =
         named.iter().map(|named| &named.place).chain([&context]).filter(|place| **place == ContextPlace::Standard);
+    let is_text = matches!(file, DockerfileAt::Text(_));
     let input = match read.count() {
-        0 => None,
-        1 if !matches!(file, DockerfileAt::Text(_)) => {
+        0 if !(is_text && args.steps.stdin) => None,
+        1 if !is_text && !args.steps.stdin => {
             Some(std::io::stdin().as_fd().try_clone_to_owned().at("duplicate", "standard input")?.into())
         }
         _ => return Err(Error::new("standard input is read once: name it once")),
@@ -44,6 +45,7 @@ pub(super) fn read(args: &Args, ctx: &Ctx) -> Result<CheckBuild, Error> {
         file,
         secrets: args.secrets.iter().map(|typed| secret::read(typed)).collect::<Result<_, _>>()?,
         ignore_file: args.ignore_file.clone(),
+        cpp_flags: args.cpp_flags.clone(),
         arguments: [from_files(&args.argument_files)?, args.arguments.clone()].concat(),
         target: args.target.clone(),
         platform: args.platform.all().into_iter().next(),

@@ -1,9 +1,12 @@
 //! `rc build`: how the image differs from what the Dockerfile says.
 
+use std::collections::BTreeMap;
+
 use crate::build::dockerfile::file::Dockerfile;
-use crate::engine::{BuildChanges, Caller, InheritedLabels};
+use crate::engine::{BuildChanges, Caller, Inherited};
 use crate::error::Error;
 use crate::image::push::Format;
+use crate::types::Dialect;
 
 /// Options for what the image says of itself.
 #[derive(Debug, Default, clap::Args)]
@@ -17,15 +20,24 @@ pub(super) struct ImageArgs {
     /// Build on this image instead of that of the first FROM
     #[arg(long = "from", value_name = "IMAGE")]
     base: Option<String>,
+    /// Take the annotations of base images over (default: true; as docker: false)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    inherit_annotations: Option<bool>,
     /// Take the labels of base images over (default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     inherit_labels: Option<bool>,
     /// Set a label of the image: NAME=VALUE
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
+    /// Label what each step leaves in the cache: NAME=VALUE, which `rc builder prune --filter label=NAME` finds
+    #[arg(long = "layer-label", value_name = "LABEL")]
+    layer_labels: Vec<String>,
     /// Leave the history out of the image
     #[arg(long)]
     omit_history: bool,
+    /// Do not take an annotation of base images over
+    #[arg(long = "unsetannotation", value_name = "NAME")]
+    unset_annotations: Vec<String>,
     /// Remove a variable from the image; steps have it
     #[arg(long = "unsetenv", value_name = "NAME")]
     unset_variables: Vec<String>,
@@ -67,22 +79,21 @@ impl ImageArgs {
         Ok(())
     }
 
-    /// What is changed of the image.
-    pub(super) fn changes(&self) -> BuildChanges {
-        // A label without a value has an empty one.
-        let pair = |typed: &String| {
-            let (name, value) = typed.split_once('=').unwrap_or((typed, ""));
-            (name.to_owned(), value.to_owned())
-        };
+    /// What is changed of the image. docker's builder takes no annotations over, podman's does.
+    pub(super) fn changes(&self, dialect: Dialect) -> BuildChanges {
+        let takes_annotations = self.inherit_annotations.unwrap_or(dialect != Dialect::Docker);
         BuildChanges {
             unset_variables: self.unset_variables.clone(),
             labels: self.labels.iter().map(pair).collect(),
-            inherited: match self.inherit_labels {
-                Some(false) => InheritedLabels::None,
-                _ => InheritedLabels::AllBut(self.unset_labels.clone()),
-            },
+            inherited_labels: inherited(self.inherit_labels != Some(false), &self.unset_labels),
+            inherited_annotations: inherited(takes_annotations, &self.unset_annotations),
             has_no_history: self.omit_history,
         }
+    }
+
+    /// The labels of what steps leave in the cache.
+    pub(super) fn layer_labels(&self) -> BTreeMap<String, String> {
+        self.layer_labels.iter().map(pair).collect()
     }
 
     /// The type of the manifest.
@@ -92,4 +103,14 @@ impl ImageArgs {
             ImageFormat::Docker => Format::Docker,
         })
     }
+}
+
+/// A label without a value has an empty one.
+fn pair(typed: &String) -> (String, String) {
+    let (name, value) = typed.split_once('=').unwrap_or((typed, ""));
+    (name.to_owned(), value.to_owned())
+}
+
+fn inherited(is_wanted: bool, but: &[String]) -> Inherited {
+    if is_wanted { Inherited::AllBut(but.to_vec()) } else { Inherited::None }
 }

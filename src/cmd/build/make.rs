@@ -38,8 +38,8 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         Err(problems) => return Err(wrong(&source, &problems)),
     };
     args.image.apply(&mut file, &caller)?;
-    let logged = args.shown.log()?;
-    let style = args.shown.style();
+    let logged_all = args.shown.log()?;
+    let style = args.shown.style(args.steps.stdin);
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
     let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str), outputs.rewrites_times)?;
@@ -57,7 +57,9 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         named: read.named,
         input: read.input,
         is_fetched,
-        changes: args.image.changes(),
+        changes: args.image.changes(ctx.dialect),
+        layer_labels: args.image.layer_labels(),
+        stdin: args.steps.input()?,
         pull,
         file,
         inputs,
@@ -97,14 +99,15 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     let mut images = Vec::new();
     let mut first = Some(caller);
     for platform in each(&platforms, &mut request)? {
-        request.set_platform(platform);
         request.number = (platforms.len() > 1).then_some(images.len());
         let caller = first.take().map_or_else(|| ctx.caller(), Ok)?;
+        let logged = args.shown.log_of(platform.as_ref(), &platforms)?;
+        request.set_platform(platform);
         let made = match build(ctx, caller, &request, (style, args.shown.on_error), &mut journal) {
             Ok(made) => made,
             Err(failed) => {
                 drop(scratch);
-                drop(logged);
+                drop((logged, logged_all));
                 let swept = engine::sweep(&ctx.engine);
                 let exit = failure(ctx, &source, &request, failed)?;
                 return swept.map(|_| exit).map_err(Error::from);
@@ -120,7 +123,7 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     engine::sweep(&ctx.engine)?;
     let is_quiet = matches!(style, Style::Quiet | Style::Raw);
     let delivery = Delivery::make(ctx, images, &names, &outputs, args.result.manifest(), is_quiet)?;
-    drop(logged);
+    drop(logged_all);
     args.result.deliver(ctx, &delivery, &journal, outputs.is_streamed)?;
     Ok(Exit::SUCCESS)
 }

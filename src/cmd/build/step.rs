@@ -1,10 +1,13 @@
 //! Options for every RUN of a build.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use crate::cmd::args::{LimitArgs, read_all};
 use crate::error::Error;
 use crate::plan::{self, MountRequest, Request};
+use crate::sys::fs::AtPath as _;
 
 /// What every step gets.
 #[derive(Debug, Default, clap::Args)]
@@ -59,6 +62,9 @@ pub(super) struct StepArgs {
     /// Set the size of /dev/shm in every step (format: NUMBER[UNIT], where UNIT = b, k, m or g)
     #[arg(long, value_name = "SIZE")]
     shm_size: Option<String>,
+    /// Let steps read standard input, one after the other
+    #[arg(long)]
+    pub(super) stdin: bool,
     /// Set ulimits of every step: NAME=SOFT[:HARD]
     #[arg(long = "ulimit", value_name = "LIMIT")]
     ulimits: Vec<String>,
@@ -74,6 +80,12 @@ impl StepArgs {
     /// Whether steps get the proxies of the environment; `usual` is what the settings say.
     pub(super) fn passes_proxies(&self, usual: bool) -> bool {
         self.http_proxy.unwrap_or(usual)
+    }
+
+    /// What steps read, if that was asked for.
+    pub(super) fn input(&self) -> Result<Option<File>, Error> {
+        let copy = || std::io::stdin().as_fd().try_clone_to_owned().at("duplicate", "standard input");
+        Ok(self.stdin.then(copy).transpose()?.map(File::from))
     }
 
     /// What is asked for every step. Fails if a volume is not in the grammar of `--volume`.

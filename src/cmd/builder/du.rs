@@ -1,5 +1,6 @@
 //! `rc builder du`.
 
+use super::{blocks, row};
 use crate::cmd::Ctx;
 use crate::engine;
 use crate::error::{Error, Exit};
@@ -19,33 +20,30 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true)]
     format: Option<String>,
     /// Do not truncate the output
-    #[arg(long, visible_alias = "verbose")]
+    #[arg(long)]
     no_trunc: bool,
+    /// Show all that is known of each
+    #[arg(long, conflicts_with = "format")]
+    verbose: bool,
 }
 
 /// Runs the command: what was used last comes first.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let filter = CacheFilter::parse(&args.filters, ctx.engine.clock()).map_err(Report::from)?;
     let all = engine::build_cache(&ctx.engine)?;
-    let now = ctx.engine.clock().now;
-    let row = |cached: &engine::Cached| CacheRow {
-        id: cached.id().to_owned(),
-        kind: cached.kind(),
-        shown: cached.description(),
-        size: cached.size,
-        is_in_use: cached.is_in_use,
-        used: jiff::Timestamp::try_from(cached.used).unwrap_or(now),
-        now,
-        no_trunc: args.no_trunc,
-    };
-    let rows: Vec<CacheRow> = all.iter().map(row).filter(|row| filter.matches(&row.facts())).collect();
+    let rows = all.iter().map(|cached| row(ctx, cached, args.no_trunc));
+    let rows: Vec<CacheRow> = rows.filter(|row| filter.matches(&row.facts())).collect();
     let mut out = ui::out();
     match ctx.format(args.format.as_deref()) {
         Some(format) => format.list(&mut out, &rows, false)?,
         None => {
-            let mut table = Table::new(&CACHE_COLUMNS);
-            rows.iter().for_each(|row| table.row(row.cells()));
-            out.raw(table.render().as_bytes())?;
+            if args.verbose {
+                blocks(&rows).into_iter().try_for_each(|line| out.line(line))?;
+            } else {
+                let mut table = Table::new(&CACHE_COLUMNS);
+                rows.iter().for_each(|row| table.row(row.cells()));
+                out.raw(table.render().as_bytes())?;
+            }
             let sum = |is_counted: fn(&&CacheRow) -> bool| rows.iter().filter(is_counted).map(|row| row.size).sum();
             out.line(format_args!("Reclaimable: {}", exact_size(sum(|row| !row.is_in_use))))?;
             out.line(format_args!("Total:       {}", exact_size(sum(|_| true))))?;

@@ -62,7 +62,7 @@ fn show(pruned: &Pruned) -> Vec<String> {
         ("Deleted Networks", pruned.networks.iter().map(ToString::to_string).collect()),
         ("Deleted Images", super::ids(pruned)),
         ("Deleted Volumes", volumes),
-        ("Deleted build cache objects", pruned.cache.clone()),
+        ("Deleted build cache objects", pruned.cache.iter().map(|cached| cached.id().to_owned()).collect()),
     ] {
         if !names.is_empty() {
             lines.push(heading.to_owned());

@@ -1,19 +1,31 @@
 //! The image of a build: what the caller wants otherwise than the Dockerfile says.
 
-use super::request::{Changes, InheritedLabels};
+use std::collections::BTreeMap;
+
+use super::request::{BuildRequest, Changes};
 use super::stage::Stage;
 use crate::build::cache_config;
+use crate::image::push::Format;
 use crate::image::{Config, cache};
 use crate::storage::StepRecord;
 use crate::types::{Digest, ImageSettings, Report, ReportKind};
 
 /// What a stage takes over of its base image.
 pub(super) fn inherited(changes: &Changes, mut settings: ImageSettings) -> ImageSettings {
-    match &changes.inherited {
-        InheritedLabels::None => settings.labels.clear(),
-        InheritedLabels::AllBut(names) => settings.labels.retain(|name, _| !names.contains(name)),
-    }
+    changes.inherited_labels.keep(&mut settings.labels);
     settings
+}
+
+/// The annotations of the manifest: those of the base that are taken over, and those that the caller wants. Manifests
+/// of docker's type have none.
+pub(super) fn annotations(request: &BuildRequest, stage: &Stage) -> BTreeMap<String, String> {
+    let mut all = stage.annotations.clone();
+    request.changes.inherited_annotations.keep(&mut all);
+    if request.format == Some(Format::Docker) {
+        all.clear();
+    }
+    all.extend(request.annotations.clone());
+    all
 }
 
 /// Applies what the caller wants to the result.

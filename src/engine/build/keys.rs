@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::Scene;
-use crate::engine::fetch::supervise;
+use crate::engine::supervised::supervise;
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::spawn::{Program, spawn};
 use crate::sys::{fs, programs};

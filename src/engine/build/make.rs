@@ -224,12 +224,11 @@ impl<'a> Maker<'a> {
         let store = &self.scene.environment.store;
         // The image cannot be fetched again, so what it is made of is on disk before it has a name.
         store.sync_layers().map_err(Report::from)?;
-        let BuildRequest { names, annotations, .. } = self.request;
         let built = Built {
+            annotations: image::annotations(self.request, &stage),
             config: stage.config,
             layers: stage.layers,
-            names: names.clone(),
-            annotations: annotations.clone(),
+            names: self.request.names.clone(),
             format: self.request.format.unwrap_or_default(),
         };
         Ok(Some(built::store(store, &built).map_err(Report::from)?))

@@ -41,6 +41,10 @@ pub(crate) struct BuildRequest {
     /// Its number, from 0, if it is one of several builds, each for a platform: each writes its files to a directory of
     /// its own, and the later ones add to caches.
     pub(crate) number: Option<usize>,
+    /// The labels of what its steps leave in the cache.
+    pub(crate) layer_labels: BTreeMap<String, String>,
+    /// What every RUN reads from, one after the other.
+    pub(crate) stdin: Option<File>,
     /// The names of the image.
     pub(crate) names: Vec<ImageReference>,
     /// Caches that steps are taken from.
@@ -132,23 +136,35 @@ pub(crate) struct Changes {
     /// Labels: names and values.
     pub(crate) labels: Vec<(String, String)>,
     /// Which labels of base images it has.
-    pub(crate) inherited: InheritedLabels,
+    pub(crate) inherited_labels: Inherited,
+    /// Which annotations of base images its manifest has.
+    pub(crate) inherited_annotations: Inherited,
     /// It does not say how it was made.
     pub(crate) has_no_history: bool,
 }
 
-/// Which labels of base images an image has.
+/// What an image takes over of its base image: labels, or annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum InheritedLabels {
+pub(crate) enum Inherited {
     /// All but these.
     AllBut(Vec<String>),
     /// None.
     None,
 }
 
-impl Default for InheritedLabels {
+impl Default for Inherited {
     fn default() -> Self {
         Self::AllBut(Vec::new())
+    }
+}
+
+impl Inherited {
+    /// Leaves what is taken over.
+    pub(super) fn keep(&self, pairs: &mut BTreeMap<String, String>) {
+        match self {
+            Self::None => pairs.clear(),
+            Self::AllBut(names) => pairs.retain(|name, _| !names.contains(name)),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Scene;
 use super::event::{BuildEvent, Stream};
+use super::input::Input;
 use super::mounts::{self, Mounted, StepMount};
 use super::request::Debugger;
 use crate::build::dockerfile::steps::Script;
@@ -67,8 +68,8 @@ pub(super) fn run(
     // A shell after a failure gets them, too.
     step.secrets =
         if scene.debugger.is_some() { command.secrets.clone() } else { std::mem::take(&mut command.secrets) };
-    let front_end =
-        FrontEnd { attach: Attach::Yes { stdin: false }, descriptors: [None; 3], size: None, take_signals: None };
+    let attach = Attach::Yes { stdin: scene.stdin.is_some() };
+    let front_end = FrontEnd { attach, descriptors: [None; 3], size: None, take_signals: None };
     let trees = trees(&step, lowers, &requests);
     let (directory, id) = (ContainerDir::new(directory.to_owned()), step.config.id.clone());
     let ended = match container::start(scene.environment, Origin::Step(Box::new(step)), trees, front_end) {
@@ -125,6 +126,7 @@ fn step(
     let request = Request {
         command: command.argv.clone(),
         entrypoint: Some(String::new()),
+        interactive: scene.stdin.is_some(),
         auto_remove: true,
         detach: false,
         env: command.env.iter().chain(&command.hidden_env).cloned().collect(),
@@ -194,12 +196,14 @@ fn follow(
             rustix::io::ioctl_fionbio(pipe, true).map_err(cannot("read the output"))?;
         }
     }
+    let mut input = Input::new(scene.stdin, session.stdin.take()).map_err(cannot("pass input on"))?;
     let mut buffer = vec![0; 64 << 10];
     let mut wanted = scene.wanted.get();
     loop {
         let (is_told, is_cancelled) = {
             let mut polled = vec![PollFd::from_borrowed_fd(session.as_fd(), PollFlags::IN)];
             polled.extend(wanted.map(|wanted| PollFd::new(wanted, PollFlags::empty())));
+            polled.extend(input.awaited());
             let pipes = streams.iter().filter_map(|(_, pipe)| pipe.as_ref());
             polled.extend(pipes.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
             match poll(&mut polled, None::<&Timespec>) {
@@ -213,6 +217,7 @@ fn follow(
             session.signal(Signal::KILL);
             wanted = None;
         }
+        input.pass_on();
         for (stream, pipe) in &mut streams {
             drain(*stream, pipe, AT_ONCE, &mut buffer, output)?;
         }

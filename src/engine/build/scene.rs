@@ -1,6 +1,8 @@
 //! What all steps of a build have in common.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -40,6 +42,10 @@ pub(super) struct Scene<'a> {
     pub(super) asked: Request,
     /// The network of RUN, if not the usual one.
     pub(super) network: Option<Network>,
+    /// The labels of what steps leave in the cache.
+    pub(super) layer_labels: BTreeMap<String, String>,
+    /// What every RUN reads from.
+    pub(super) stdin: Option<&'a File>,
     /// Steps that others have taken.
     pub(super) imports: Imports,
     /// What follows a shell in a step that has failed.
@@ -73,7 +79,7 @@ impl<'a> Scene<'a> {
         context: &'a Context,
         environment: &'a Environment,
         caller: &'a Caller,
-        request: &BuildRequest,
+        request: &'a BuildRequest,
     ) -> Result<Self, Report> {
         let directory = environment.store.scratch()?;
         let home = UserNamespace::open(&environment.ids, &environment.runtime_dir)?;
@@ -94,6 +100,8 @@ impl<'a> Scene<'a> {
             add_hosts: request.add_hosts.clone(),
             asked: request.asked.clone(),
             network: request.network.clone(),
+            layer_labels: request.layer_labels.clone(),
+            stdin: request.stdin.as_ref(),
             imports: Imports::default(),
             debugger: None,
             keeps_failed: request.keeps_failed,
@@ -130,6 +138,11 @@ impl<'a> Scene<'a> {
     /// A step has ended, and its monitor cleans up.
     pub(super) fn leave(&self, monitor: Option<Child>) {
         self.monitors.borrow_mut().extend(monitor);
+    }
+
+    /// Whether steps need what this process alone has: one after the other, and none in a child.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.debugger.is_some() || self.stdin.is_some()
     }
 
     /// Whether what a record says is older than the caller wants.

@@ -32,12 +32,12 @@ impl Maker<'_> {
                     && plan.graph.nodes[**index].needs().all(|other| self.stages.contains_key(&other))
             };
             let ready = plan.graph.order.iter().filter(is_ready).copied();
-            // A shell needs this process' terminal.
-            let ready: Vec<usize> = ready.take(if self.scene.debugger.is_some() { 1 } else { usize::MAX }).collect();
+            // A shell needs this process' terminal, and a step that reads from it shares it with no other.
+            let ready: Vec<usize> = ready.take(if self.scene.is_interactive() { 1 } else { usize::MAX }).collect();
             match (&ready[..], workers.is_empty()) {
                 ([], true) => break Ok(()),
                 // Nothing else can be done meanwhile, so it needs no child, unless what is shown moves.
-                ([index], true) if !self.request.is_watched || self.scene.debugger.is_some() => {
+                ([index], true) if !self.request.is_watched || self.scene.is_interactive() => {
                     match self.stage(plan, *index, &mut |event| tell(*index, event)) {
                         Ok(stage) => drop(self.stages.insert(*index, stage)),
                         Err(failed) => break Err(failed),

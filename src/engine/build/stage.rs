@@ -1,6 +1,7 @@
 //! A stage as it grows: its layers, the configuration of its image, and the step that adds the next layer, from the
 //! cache or anew.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ pub(super) struct Stage {
     pub(super) steps: Vec<(Digest, StepRecord)>,
     /// The image that it began with, for records.
     pub(super) source: ImageSource,
+    /// The annotations of that image.
+    pub(super) annotations: BTreeMap<String, String>,
     /// How many layers, and entries of the history, are those of that image.
     pub(super) inherited: (usize, usize),
 }
@@ -92,13 +95,23 @@ impl Stage {
         let mut config = image.config.clone();
         // What says how the base was made says nothing about this image.
         config.docker_version = None;
-        Self::new(config, layers, source)
+        Self { annotations: image.annotations.clone(), ..Self::new(config, layers, source) }
     }
 
     fn new(config: Config, layers: Vec<Descriptor>, source: ImageSource) -> Self {
         let inherited = (layers.len(), config.history.len());
-        let steps = Vec::new();
-        Self { config, layers, no_cache: false, time: None, changed: None, is_fresh: true, steps, source, inherited }
+        Self {
+            config,
+            layers,
+            no_cache: false,
+            time: None,
+            changed: None,
+            is_fresh: true,
+            steps: Vec::new(),
+            source,
+            annotations: BTreeMap::new(),
+            inherited,
+        }
     }
 
     /// The directories of its layers, lowest first.
@@ -192,7 +205,8 @@ impl Stage {
             store.note_copied(slot, &layer.digest).unwrap_or_default();
         }
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let record = StepRecord { created: now(), layer, shown: at.title.text.clone(), took };
+        let (shown, labels) = (at.title.text.clone(), scene.layer_labels.clone());
+        let record = StepRecord { created: now(), layer, shown, took, labels };
         if is_kept {
             store.record_step(key, &record).map_err(Report::from)?;
             self.remember(scene, &at.slot, key, took, &table);

@@ -56,8 +56,8 @@ impl Bounds {
     }
 }
 
-/// Forgets what builds have kept, and removes layers that nothing needs any more. Returns the IDs.
-pub(in crate::engine) fn prune(context: &Context, is_wanted: Wanted<'_>, which: Cache) -> Result<Vec<String>, Report> {
+/// Forgets what builds have kept, and removes layers that nothing needs any more. Returns what is gone.
+pub(in crate::engine) fn prune(context: &Context, is_wanted: Wanted<'_>, which: Cache) -> Result<Vec<Cached>, Report> {
     let store = context.store()?;
     let all = build_cache(context)?;
     note_sizes(store, &all);
@@ -84,11 +84,11 @@ pub(in crate::engine) fn prune(context: &Context, is_wanted: Wanted<'_>, which: 
             }
         };
         if is_pruned && cached.matches(is_wanted) && forget(store, &cached.thing)? {
-            forgotten.push(cached.id().to_owned());
             keys.extend(match &cached.thing {
                 CachedThing::Step(key, _) => Some(key.clone()),
                 _ => None,
             });
+            forgotten.push(cached);
         }
     }
     // Without it a later build does not say when.

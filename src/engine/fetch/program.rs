@@ -2,24 +2,15 @@
 //! user, without hooks, prompts and background work, and with the protocols that lead to servers alone (safety.md, B5).
 
 use std::ffi::{CString, OsStr};
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::Mode;
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::Signal;
-
 use super::Fetcher;
 use super::place::Authority;
+use crate::engine::supervised::{Call, Ran, run};
 use crate::registry::NamedBy;
-use crate::sys::process::{self, CloneOptions, fork};
-use crate::sys::spawn::{Program, spawn};
-use crate::sys::{prctl, programs, signal};
+use crate::sys::programs;
 use crate::types::{Report, ReportKind};
 
 /// Settings that come before every command.
@@ -126,31 +117,9 @@ impl Git {
         for text in words {
             argv.push(word(text)?);
         }
-        let (out, out_in) = pipe()?;
-        let (answer, answer_in) = pipe()?;
-        let (keeper, kept) = pipe()?;
-        let child = fork(&CloneOptions::default(), || {
-            drop((process::close(kept.as_fd()), process::close(out.as_fd()), process::close(answer.as_fd())));
-            let program = Program {
-                path: &self.path,
-                argv: &argv,
-                env: &self.environment,
-                descriptors: &[(out_in.as_fd(), 1)],
-                own_mounts: false,
-            };
-            let (code, words) =
-                supervise("rc: git", &program, &out_in, &keeper).unwrap_or_else(|error| (125, error.to_string()));
-            let told = File::from(answer_in).write_all(words.as_bytes());
-            if told.is_ok() { code } else { 125 }
-        })
-        .map_err(failed)?;
-        drop((out_in, keeper));
-        let (mut said, mut words) = (Vec::new(), String::new());
-        File::from(out).take(LIMIT).read_to_end(&mut said).map_err(failed)?;
-        File::from(answer).take(LIMIT).read_to_string(&mut words).map_err(failed)?;
-        let ended = child.wait().map_err(failed)?;
-        drop(kept);
-        Ok(match ended.code() {
+        let program = Call { name: "rc: git", path: &self.path, argv: &argv, env: &self.environment, allowed: None };
+        let Ran { code, said, words } = run(&program, None, LIMIT).map_err(failed)?;
+        Ok(match code {
             0 => Ok(String::from_utf8_lossy(&said).into_owned()),
             code => Err(reason(&words).unwrap_or_else(|| format!("git ended with exit code {code}"))),
         })
@@ -161,43 +130,6 @@ impl Git {
         self.try_run(directory, words)?
             .map_err(|said| Report::new(ReportKind::Unavailable, format!("cannot fetch `{}`: {said}", self.subject)))
     }
-}
-
-/// Runs a program in this forked child, in a process group of its own, and returns its exit code and its last words.
-/// When the other end of `keeper` is closed, nobody waits for it any more: the program and what it has started are
-/// killed, and so is this child, which is called `name`.
-pub(in crate::engine) fn supervise(
-    name: &str,
-    program: &Program<'_>,
-    out: &OwnedFd,
-    keeper: &OwnedFd,
-) -> io::Result<(i32, String)> {
-    prctl::set_name(name)?;
-    signal::unblock_all()?;
-    rustix::process::setpgid(None, None)?;
-    // The modes of what it checks out.
-    rustix::process::umask(Mode::WGRP | Mode::WOTH);
-    let helper = spawn(program).map_err(|error| error.source)?;
-    process::close(out.as_fd())?;
-    let pidfd = helper.pidfd();
-    loop {
-        let mut polled = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN), PollFd::new(keeper, PollFlags::empty())];
-        match poll(&mut polled, None::<&Timespec>) {
-            Err(Errno::INTR) => continue,
-            other => other?,
-        };
-        if !polled[1].revents().is_empty() {
-            rustix::process::kill_current_process_group(Signal::KILL)?;
-        }
-        if !polled[0].revents().is_empty() {
-            let ended = helper.wait()?;
-            return Ok((ended.code(), helper.last_words()));
-        }
-    }
-}
-
-fn pipe() -> Result<(OwnedFd, OwnedFd), Report> {
-    pipe_with(PipeFlags::CLOEXEC).map_err(failed)
 }
 
 fn failed(error: impl Into<io::Error>) -> Report {

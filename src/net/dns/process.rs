@@ -103,7 +103,7 @@ fn confine(settings: &Settings) -> io::Result<()> {
     let target = file.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
     let own = RESOLV_CONF.iter().map(PathBuf::from).chain(file.parent().map(Path::to_owned)).chain(target);
     let readable = own.chain([settings.root.join(STORE)]).collect();
-    landlock::restrict(&Allowed { readable, port: settings.port })
+    landlock::restrict(&Allowed { readable, port: Some(settings.port), ..Allowed::default() })
 }
 
 #[cfg(test)]

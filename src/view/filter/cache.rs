@@ -1,13 +1,27 @@
 //! Filters of `builder prune` and `builder du`. Source: docker-buildx-prune(1), "Filtering".
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use regex_lite::Regex;
 
+use super::common::has_label;
 use super::{Error, any, pattern};
 use crate::view::when::{self, Clock};
 
-const KEYS: &[&str] =
-    &["description", "id", "immutable", "inuse", "mutable", "private", "shared", "type", "unused-for", "until"];
+const KEYS: &[&str] = &[
+    "description",
+    "id",
+    "immutable",
+    "inuse",
+    "label",
+    "mutable",
+    "private",
+    "shared",
+    "type",
+    "unused-for",
+    "until",
+];
 
 /// What a cache has of one thing, as far as filters ask.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +36,8 @@ pub(crate) struct CacheFacts<'a> {
     pub(crate) in_use: bool,
     /// When it was used last.
     pub(crate) used: Timestamp,
+    /// Its labels.
+    pub(crate) labels: &'a BTreeMap<String, String>,
 }
 
 /// How a text is compared.
@@ -52,6 +68,8 @@ pub(crate) struct CacheFilter {
     in_use: Vec<bool>,
     mutable: Vec<bool>,
     shared: Vec<bool>,
+    labels: Vec<String>,
+    labels_absent: Vec<String>,
 }
 
 impl CacheFilter {
@@ -89,6 +107,11 @@ impl CacheFilter {
             "description" => self.descriptions.push(text()?),
             "until" | "unused-for" => self.used_before.push(time()?),
             "inuse" => self.in_use.push(fact()?),
+            "label" => match (typed.split_once('='), mark) {
+                (None, _) | (_, '~') => return Err(Error::bad(key, value, "must be NAME or NAME=VALUE")),
+                (_, '!') => self.labels_absent.push(value.to_owned()),
+                _ => self.labels.push(value.to_owned()),
+            },
             "mutable" => self.mutable.push(fact()?),
             "immutable" => self.mutable.push(!fact()?),
             "shared" => self.shared.push(fact()?),
@@ -108,6 +131,8 @@ impl CacheFilter {
             && any(&self.in_use, |wanted| *wanted == facts.in_use)
             && any(&self.mutable, |wanted| *wanted == is_mutable)
             && any(&self.shared, |wanted| *wanted == facts.in_use)
+            && self.labels.iter().all(|wanted| has_label(facts.labels, wanted))
+            && !self.labels_absent.iter().any(|wanted| has_label(facts.labels, wanted))
     }
 }
 
@@ -118,7 +143,9 @@ mod tests {
     #[test]
     fn what_is_in_a_cache_is_chosen_by_what_it_is_and_when_it_was_used() {
         let clock = Clock::at("2026-01-02T00:00:00Z");
+        let labels = BTreeMap::from([("of".to_owned(), "ci".to_owned())]);
         let facts = CacheFacts {
+            labels: &labels,
             id: "abc",
             kind: "regular",
             description: "RUN make all",
@@ -142,13 +169,18 @@ mod tests {
             ("immutable=true", true),
             ("private", true),
             ("shared", false),
+            ("label=of", true),
+            ("label=of=ci", true),
+            ("label=of=me", false),
+            ("label!=of", false),
         ] {
             let filter = CacheFilter::parse(&[typed.to_owned()], clock).expect(typed);
             assert_eq!(filter.matches(&facts), expected, "{typed}");
         }
         assert!(CacheFilter::default().matches(&facts));
         for (typed, message) in [
-            ("label=a", "unknown filter `label`"),
+            ("name=a", "unknown filter `name`"),
+            ("label", "invalid filter `label=true`: must be NAME"),
             ("inuse=maybe", "invalid filter `inuse=maybe`: must be true or false"),
             ("description~=(", "invalid filter `description=(`"),
         ] {

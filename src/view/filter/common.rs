@@ -58,7 +58,7 @@ impl CommonFilter {
 
 /// `NAME`, which may have `*` for any characters, or `NAME=VALUE`; an empty value is any. Source: podman,
 /// `MatchLabelFilters`.
-fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
+pub(super) fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
     let (name, value) = wanted.split_once('=').unwrap_or((wanted, ""));
     let is_named = |label: &str| {
         // The pattern matches a part of the label, and slashes are like other characters.
