@@ -27,8 +27,7 @@ fn start(lab: &Lab, name: &str, words: &[&str]) {
 
 #[track_caller]
 fn address(lab: &Lab, name: &str) -> String {
-    let template = "{{(index .NetworkSettings.Networks \"app\").IPAddress}}";
-    lab.rc(["inspect", "--format", template, name]).run().text().trim().to_owned()
+    crate::support::address(lab, name, "app")
 }
 
 /// As whom the containers of a network reach another machine, and as whom that reaches them.

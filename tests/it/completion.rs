@@ -85,8 +85,14 @@ fn bash_completes_with_the_script() {
     assert_eq!(bash("ghost x"), "");
     fs::write(lab.work("listed.env"), "").expect("a file can be written");
     assert_eq!(bash("run --env-file list"), "listed.env");
-    for shell in ["zsh", "fish", "elvish", "powershell"] {
-        assert!(lab.rc(["completion", shell]).run().text().contains("rc"), "{shell}");
+    for (shell, registration) in [
+        ("zsh", "#compdef rc\n"),
+        ("fish", "complete -c rc -f -a '(__rc_complete)'"),
+        ("elvish", "set edit:completion:arg-completer[rc] = "),
+        ("powershell", "Register-ArgumentCompleter -Native -CommandName 'rc' "),
+    ] {
+        let script = lab.rc(["completion", shell]).run().text();
+        assert!(script.contains(registration), "{shell}: {script}");
     }
     clear(&lab);
 }
@@ -100,9 +106,7 @@ fn script(lab: &Lab, shell: &str) -> std::path::PathBuf {
 
 #[test]
 fn fish_completes_with_the_script() {
-    if !crate::support::skip::has_program("fish") {
-        return;
-    }
+    require!(program "fish");
     let lab = furnished();
     let script = script(&lab, "fish");
     lab.program("fish", ["-n"]).arg(&script).run().says_nothing();
@@ -123,9 +127,7 @@ fn fish_completes_with_the_script() {
 
 #[test]
 fn zsh_completes_with_the_script() {
-    if !crate::support::skip::has_program("zsh") {
-        return;
-    }
+    require!(program "zsh");
     let lab = furnished();
     let script = script(&lab, "zsh");
     lab.program("zsh", ["-n"]).arg(&script).run().says_nothing();
