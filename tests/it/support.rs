@@ -21,6 +21,7 @@ pub(crate) mod image;
 pub(crate) mod lab;
 mod leak;
 pub(crate) mod machines;
+#[expect(dead_code, reason = "the unit tests of the program use the rest")]
 pub(crate) mod name_server;
 pub(crate) mod output;
 pub(crate) mod port;

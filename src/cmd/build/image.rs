@@ -84,7 +84,7 @@ impl ImageArgs {
         let takes_annotations = self.inherit_annotations.unwrap_or(dialect != Dialect::Docker);
         BuildChanges {
             unset_variables: self.unset_variables.clone(),
-            labels: self.labels.iter().map(pair).collect(),
+            labels: self.labels.iter().map(|typed| pair(typed)).collect(),
             inherited_labels: inherited(self.inherit_labels != Some(false), &self.unset_labels),
             inherited_annotations: inherited(takes_annotations, &self.unset_annotations),
             has_no_history: self.omit_history,
@@ -93,7 +93,7 @@ impl ImageArgs {
 
     /// The labels of what steps leave in the cache.
     pub(super) fn layer_labels(&self) -> BTreeMap<String, String> {
-        self.layer_labels.iter().map(pair).collect()
+        self.layer_labels.iter().map(|typed| pair(typed)).collect()
     }
 
     /// The type of the manifest.
@@ -106,7 +106,7 @@ impl ImageArgs {
 }
 
 /// A label without a value has an empty one.
-fn pair(typed: &String) -> (String, String) {
+fn pair(typed: &str) -> (String, String) {
     let (name, value) = typed.split_once('=').unwrap_or((typed, ""));
     (name.to_owned(), value.to_owned())
 }

@@ -43,12 +43,6 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
     let of_caller = caller.environment.iter().find(|(name, _)| name == "SOURCE_DATE_EPOCH");
     let of_caller = inputs.arguments.get("SOURCE_DATE_EPOCH").or(of_caller.map(|(_, value)| value));
     let (epoch, rewrites_times) = args.result.times(of_caller.map(String::as_str), outputs.rewrites_times)?;
-    // What was fetched is at another place each time.
-    let place_of = match (&args.context, &context) {
-        (Some(typed), _) if is_fetched => Path::new(typed),
-        (_, Some(context)) => context,
-        (_, None) => Path::new("-"),
-    };
     let pull = if args.explain.is_some() { PullPolicy::Never } else { args.pull.unwrap_or_default() };
     let mut request = BuildRequest {
         epoch,
@@ -63,7 +57,7 @@ pub(super) fn run(ctx: &Ctx, args: Args, read: CheckBuild) -> Result<Exit, Error
         pull,
         file,
         inputs,
-        place: place(place_of, source.name()),
+        place: place(args.context.as_deref().filter(|_| is_fetched), context.as_deref(), source.name()),
         is_watched: style == Style::Terminal,
         context,
         ignore,
@@ -134,8 +128,10 @@ fn warn(source: &Source, made: &Made) {
     made.unused.iter().for_each(|name| ui::warning(format_args!("the build argument `{name}` is not used")));
 }
 
-/// What a Dockerfile is found by: a build of it is compared with the last one.
-fn place(context: &Path, dockerfile: &str) -> String {
+/// What a Dockerfile is found by: a build of it is compared with the last one. What was fetched is at another place each
+/// time, so it is found by what was typed.
+fn place(typed: Option<&str>, context: Option<&Path>, dockerfile: &str) -> String {
+    let context = typed.map(Path::new).or(context).unwrap_or(Path::new("-"));
     // `a/.` and `a` are one.
     format!("{}\0{dockerfile}", context.components().collect::<PathBuf>().display())
 }

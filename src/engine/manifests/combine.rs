@@ -122,7 +122,7 @@ impl Combined {
 impl Source {
     fn parse(context: &Context, typed: &str) -> Result<Self, Report> {
         if typed.starts_with('{') {
-            let refuse = |error: serde_json::Error| Invalid::new("descriptor", typed, &error.to_string());
+            let refuse = |error: serde_json::Error| Invalid::new("descriptor", typed, error.to_string());
             return Ok(Self::Descriptor(Box::new(json::from_slice(typed.as_bytes()).map_err(refuse)?)));
         }
         match typed.parse::<Digest>() {

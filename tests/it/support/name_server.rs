@@ -19,6 +19,7 @@ type Asked = Arc<Mutex<Vec<(By, SocketAddr, Vec<u8>)>>>;
 
 /// A running server. It ends when it is dropped.
 pub(crate) struct NameServer {
+    address: SocketAddr,
     asked: Asked,
     ends: Arc<AtomicBool>,
     sockets: (UdpSocket, TcpListener),
@@ -33,6 +34,7 @@ impl NameServer {
         answer: impl Fn(By, &[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (datagrams, listener) = bind(ip, port)?;
+        let address = datagrams.local_addr()?;
         let sockets = (datagrams.try_clone()?, listener.try_clone()?);
         let (asked, ends) = (Asked::default(), Arc::new(AtomicBool::new(false)));
         let answer = Arc::new(answer);
@@ -64,7 +66,12 @@ impl NameServer {
                 }
             })
         };
-        Ok(Self { asked, ends, sockets, threads: vec![by_udp, by_tcp] })
+        Ok(Self { address, asked, ends, sockets, threads: vec![by_udp, by_tcp] })
+    }
+
+    /// Where it serves.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What it was asked until now: how, from where, and the bytes.
