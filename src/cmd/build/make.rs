@@ -128,8 +128,8 @@ fn warn(source: &Source, made: &Made) {
     made.unused.iter().for_each(|name| ui::warning(format_args!("the build argument `{name}` is not used")));
 }
 
-/// What a Dockerfile is found by: a build of it is compared with the last one. What was fetched is at another place each
-/// time, so it is found by what was typed.
+/// What a Dockerfile is found by: a build of it is compared with the last one. What was fetched is at another place
+/// each time, so it is found by what was typed.
 fn place(typed: Option<&str>, context: Option<&Path>, dockerfile: &str) -> String {
     let context = typed.map(Path::new).or(context).unwrap_or(Path::new("-"));
     // `a/.` and `a` are one.
