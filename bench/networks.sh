@@ -1,25 +1,7 @@
 # Rows of bench/run about networks with names: crowd flow outage. Sourced by bash.
 # shellcheck shell=bash
 
-# pss PID…: their memory together, in KiB. wakes SECONDS PID…: how often they run in a second.
-pss() { for pid in "$@"; do cat "/proc/$pid/smaps_rollup" 2>/dev/null || true; done | awk '/^Pss:/ { sum += $2 } END { print sum + 0 }'; }
-wakes() {
-  local before time=$1
-  shift
-  ran() { for pid in "$@"; do cat /proc/"$pid"/task/*/status 2>/dev/null; done | awk '/ctxt_switches/ { sum += $2 } END { print sum + 0 }'; }
-  before=$(ran "$@")
-  sleep "$time"
-  awk -v a="$before" -v b="$(ran "$@")" -v t="$time" 'BEGIN { print (b - a) / t }'
-}
-# mine [PATTERN]: the bench's own processes with that name, without programs of containers. rc's helpers have an empty
-# environment, and are known by their parent.
-mine() {
-  pgrep -x -u "$user" "${1:-.*}" | while read -r pid; do
-    grep -qsz "^XDG_RUNTIME_DIR=$work/run$" "/proc/$pid/environ" "/proc/$(sed 's/.*) . //; s/ .*//' "/proc/$pid/stat")/environ" || continue
-    grep -qsxE 'sleep|payload|busybox' "/proc/$pid/comm" || echo "$pid"
-  done | sort
-}
-# address PROGRAM NETWORK NAME
+# address_in PROGRAM NETWORK NAME: its IPv4 address there.
 address_in() { as "$1" inspect --format "{{.NetworkSettings.Networks.$2.IPAddress}}" "$3" 2>/dev/null; }
 # member PROGRAM NETWORK NAME OPTIONS… -- WORDS…: a container that runs for long.
 member() {
@@ -31,8 +13,7 @@ nothing_left() {
   as rc rm -f -a >/dev/null 2>&1 || true
   [ "$podman" = 0 ] || as podman rm -f -a -t 0 >/dev/null 2>&1 || true
 }
-# most A B…: the greatest number; `-` is none.
-# scaled A B. median A B…
+# most A B…: the greatest number; `-` is none. scaled A B: A times B. median A B…: the middle one.
 most() { printf '%s\n' "$@" | awk '$1 != "-" && (!n++ || $1 + 0 > top + 0) { top = $1 } END { print n ? top : "-" }'; }
 scaled() { if [ "$2" = - ]; then echo -; else awk -v a="$1" -v b="$2" 'BEGIN { print a * b }'; fi; }
 median() { printf '%s\n' "$@" | sort -n | awk '{ all[NR] = $1 } END { print NR ? all[int((NR + 1) / 2)] : "-" }'; }
@@ -43,30 +24,16 @@ if chosen crowd; then
   # As many members of podman's would take a minute.
   declare -A members=([rc]=50 [podman]=50)
   [ "$runs" -gt 8 ] || members[podman]=10
-  if is_root; then
-    before=$(mine)
-    as rc network create alone >/dev/null 2>&1 || true
-    member rc alone m -p 28130:7 -- sleep 1000
-    # Until what its start has left to others is done.
-    sleep 2
-    line "a container on a network, with a port (PSS)" MiB 1.4 "$(pss $(mine 'rc: m') $(mine 'rc: ports m') | awk '{ print $1 / 1024 }')" -
-    line "  - wake-ups of all processes of the network" 1/s 0 "$(wakes 5 $(comm -13 <(echo "$before") <(mine)))" -
-    as rc rm -f -a >/dev/null 2>&1
-  fi
-  declare -A memory=([podman]=-) took=([podman]=-)
+  declare -A took=([podman]=-)
   for program in "${programs[@]}"; do
     as "$program" network create crowd >/dev/null 2>&1 || true
     as "$program" network create next >/dev/null 2>&1 || true
-    before=$(mine)
     # Their monitors and the keeper take part in what is measured.
     (ahead >&2 && for number in $(seq "${members[$program]}"); do member "$program" crowd "c$number" -- sleep 1000 || true; done)
-    sleep 1
-    memory[$program]=$(pss $(comm -13 <(echo "$before") <(mine)) | awk -v of="${members[$program]}" '{ print $1 / 1024 * 50 / of }')
     (ahead >&2 && member "$program" next target -- sleep 1000) || true
     as "$program" network connect crowd target >/dev/null 2>&1 || true
     took[$program]=$(turns "$program" network disconnect -f crowd target -- "$program" network connect crowd target | awk '$2 != "-" { $2 /= 1000 } { print $2 }')
   done
-  ! is_root || line "50 containers on a network (PSS)" MiB 50 "${memory[rc]}" "${memory[podman]}"
   line "network connect to one of 50 members" ms 8 "${took[rc]}" "${took[podman]}"
   # A second network costs the plug, and the lease and the keeper's answer besides: the plug alone is not more.
   read -r one two <<<"$(turns rc run --rm --network next busybox true -- rc run --rm --network next --network crowd busybox true)"
