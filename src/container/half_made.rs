@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 
 use super::Error;
 use crate::monitor::ContainerDir;
@@ -24,16 +25,27 @@ pub(super) fn claim(directory: &ContainerDir, is_sticky: bool) -> Result<OwnedFd
         match opened {
             // A sweeper may have removed it between the two calls: then we hold a directory without a name.
             Ok(guard) if rustix::fs::fstat(&guard).is_ok_and(|stat| stat.st_nlink > 0) => return Ok(guard),
-            Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+            Ok(_) | Err(Errno::NOENT) => {}
             Err(error) => return Err(step(error.into())),
         }
     }
 }
 
-/// Whether a process holds the lock on a half-made directory.
+/// Whether a process holds the lock on a half-made directory, or may hold it: one that cannot be opened is not known to
+/// be abandoned.
 pub(super) fn is_at_work(directory: &Path) -> bool {
-    let Ok(guard) = open(directory) else { return false };
-    flock(&guard, FlockOperation::NonBlockingLockShared).is_err()
+    match open(directory) {
+        Ok(guard) => flock(&guard, FlockOperation::NonBlockingLockShared).is_err(),
+        Err(error) => !matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP),
+    }
+}
+
+/// Locks a directory in `tmp/` that no process works on, until the result is dropped. `None` if one does, and if it
+/// cannot be opened.
+pub(super) fn take_abandoned(directory: &Path) -> Option<OwnedFd> {
+    let guard = open(directory).ok()?;
+    flock(&guard, FlockOperation::NonBlockingLockShared).ok()?;
+    Some(guard)
 }
 
 /// Removes a half-made directory at once: all files in it belong to this user.
@@ -45,4 +57,28 @@ pub(super) fn discard(directory: &ContainerDir) {
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_works_on_is_not_taken_and_neither_is_what_is_no_directory() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = ContainerDir::new(home.path().join("a"));
+        let held = claim(&directory, false).expect("claimed");
+        assert!(is_at_work(directory.path()) && take_abandoned(directory.path()).is_none());
+        drop(held);
+        let taken = take_abandoned(directory.path()).expect("it is free");
+        // Several sweepers may look at the same time.
+        assert!(!is_at_work(directory.path()) && take_abandoned(directory.path()).is_some());
+        drop(taken);
+        fs::write(home.path().join("file"), "").expect("written");
+        fs::symlink(directory.path(), home.path().join("link")).expect("linked");
+        for other in ["file", "link", "gone"] {
+            let other = home.path().join(other);
+            assert!(!is_at_work(&other) && take_abandoned(&other).is_none(), "{}", other.display());
+        }
+    }
 }

@@ -24,11 +24,12 @@
 //! Every command that writes does all of this (`engine::sweep`). [`has_leftovers`] is the cheap check before it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::str::FromStr as _;
 
-use super::half_made::{STICKY, is_at_work};
+use super::half_made::{STICKY, is_at_work, take_abandoned};
 use super::identity::volume_stem;
 use super::trash::{self, ignore_missing};
 use super::{Container, Error, ending, find, leftover};
@@ -112,19 +113,27 @@ fn sweep_containers(store: &Store) -> Result<(), Error> {
 }
 
 /// Steps of builds that were killed with all of their monitors: only their directories name their cgroups.
+///
+/// Beside them in `tmp/` are the files of images and contexts, whose names and content are hostile: only what rc itself
+/// names is read, and only while its lock is free.
 fn sweep_steps(store: &Store) {
-    for scratch in fs::paths_in(store.tmp()).unwrap_or_default() {
-        // Most are empty files, or what has no step.
-        let steps = fs::paths_in(&scratch).unwrap_or_default();
-        let dead = |path: std::path::PathBuf| {
-            let directory = ContainerDir::new(path);
-            let id = directory.config().ok()?.id;
-            (!is_at_work(&scratch)).then_some((directory, id))
-        };
-        for (directory, id) in steps.into_iter().filter_map(dead) {
-            ending::discard_cgroup_of_step(&directory, &id);
+    let builds = fs::paths_in(store.tmp()).unwrap_or_default();
+    for build in builds.iter().filter(|path| is_named(path, &["scratch-"])) {
+        let Some(_lock) = take_abandoned(build) else { continue };
+        let steps = fs::paths_in(build).unwrap_or_default();
+        for step in steps.into_iter().filter(|path| is_named(path, &["step-", "shell-"])) {
+            let directory = ContainerDir::new(step);
+            if let Ok(config) = directory.config() {
+                ending::discard_cgroup_of_step(&directory, &config.id);
+            }
         }
     }
+}
+
+/// Whether the name of a file begins with one of these.
+fn is_named(path: &Path, beginnings: &[&str]) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    beginnings.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// A monitor moves its `--rm` container to the trash before the anonymous volumes.

@@ -449,11 +449,12 @@ impl Own {
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kills and removes the cgroup `name` that a killed monitor has left: the one that it recorded, else the one that it
-/// would have created in this process' own cgroup. Succeeds if there is none.
+/// would have created in this process' own cgroup. Succeeds if there is none. A record that names any other cgroup is
+/// damaged or hostile, and counts as none.
 ///
 /// Fails if it still has processes after two seconds.
 pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
-    let path = match recorded {
+    let path = match recorded.filter(|path| is_named(path, name)) {
         Some(path) => path.to_owned(),
         None => match Own::find()? {
             Some(own) => own.path_of(name),
@@ -466,6 +467,11 @@ pub fn discard(recorded: Option<&str>, name: &str) -> Result<(), Error> {
         Err(_) if Group::open(&path)?.is_none() => Ok(()),
         other => other.and_then(|()| group.remove(LAST_PATIENCE)),
     }
+}
+
+/// Whether the last component of a cgroup's path is `name`.
+fn is_named(path: &str, name: &str) -> bool {
+    !name.is_empty() && path.rsplit_once('/').is_some_and(|(_, last)| last == name)
 }
 
 /// Checks whether the limits can be set, with the error that [`Own::make`] would return, before anything is started.
@@ -506,4 +512,32 @@ pub fn without_monitor(wanted: &RequestedLimits<'_>) -> Result<(), Error> {
 fn default_pids(wanted: &RequestedLimits<'_>, settings: &[Setting]) -> Option<Setting> {
     let asked = settings.iter().any(|setting| setting.file == "pids.max");
     wanted.default_pids.filter(|_| !asked).map(limits::pids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_names_the_cgroup_of_its_container_and_no_other() {
+        let name = "rc-0123";
+        for (path, is_own) in [
+            ("/rc-0123", true),
+            ("/user.slice/a.scope/rc-0123", true),
+            ("/rc-pod-4567/rc-0123", true),
+            ("", false),
+            ("/", false),
+            ("/user.slice", false),
+            ("/rc-0123/", false),
+            ("/rc-0123/..", false),
+            ("/rc-01234", false),
+            ("rc-0123", false),
+        ] {
+            assert_eq!(is_named(path, name), is_own, "{path}");
+        }
+        assert!(!is_named("/", ""));
+        for top in ["", "/", "//", "/.", "/./"] {
+            assert!(matches!(Group::open(top), Err(Error::Invalid { .. })), "{top}");
+        }
+    }
 }

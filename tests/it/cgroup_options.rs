@@ -178,6 +178,37 @@ fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
 }
 
 #[test]
+fn records_among_the_files_of_images_and_contexts_end_no_container() {
+    only!(Root);
+    let Some(_) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::new();
+    lab.payload();
+    let words = ["run", "-d", "--name=c", "--network=none", "payload", "/payload", "hang"];
+    let id = lab.rc(words).run().text().trim().to_owned();
+    lab.group(&id).expect("a cgroup");
+    let tmp = lab.store().join("tmp");
+    let record = |file: &str| fs::read_to_string(lab.container(&id).join(file)).expect("a record");
+    let forge = |place: &str, config: &str| {
+        fs::create_dir_all(tmp.join(place)).expect("made");
+        fs::write(tmp.join(place).join("config.json"), config).expect("written");
+        fs::write(tmp.join(place).join("state.json"), record("state.json")).expect("written");
+    };
+    // An image that is being unpacked, documents of a Dockerfile, a context: those who made them have chosen the names.
+    for place in ["layer-1-0/fs", "scratch-1-0/documents-1-1", "scratch-1-0/files", "layer-1-0/step-1-1"] {
+        forge(place, &record("config.json"));
+    }
+    // The directory of a step, whose record names the cgroup of another.
+    forge("scratch-1-0/step-1-1", &record("config.json").replace(&id, &"0".repeat(id.len())));
+    lab.rc(["create", "--name=d", "--network=none", "payload", "/payload", "hang"]).run().succeeds();
+    lab.rc(["rm", "d"]).run().succeeds();
+    // `create` has started a process that sweeps, too.
+    let is_swept = || !tmp.join("layer-1-0").exists() && !tmp.join("scratch-1-0").exists();
+    wait::until("the end of the sweep", || is_swept().then_some(()));
+    assert_eq!(inspect(&lab, "c", "{{.State.Status}} {{.State.ExitCode}}"), "running 0");
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+}
+
+#[test]
 fn a_slice_is_an_error_without_a_service_manager() {
     let lab = Lab::new();
     lab.payload();

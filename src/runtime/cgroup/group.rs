@@ -20,8 +20,12 @@ impl Group {
         Self { directory, path }
     }
 
-    /// Opens a cgroup by its path as [`path`](Self::path) returns it; `None` if it does not exist.
+    /// Opens a cgroup by its path as [`path`](Self::path) returns it; `None` if it does not exist. The top of the mount
+    /// is never a container's: everything is in it.
     pub fn open(path: &str) -> Result<Option<Self>, Error> {
+        if path.split('/').all(|part| matches!(part, "" | ".")) {
+            return Err(Error::Invalid { what: "path of a container's cgroup", value: path.to_owned() });
+        }
         Ok(locate::open(path)?.map(|directory| Self { directory, path: path.to_owned() }))
     }
 
