@@ -55,7 +55,7 @@ use std::path::PathBuf;
 pub(crate) use attach::attach;
 pub(crate) use begin::begin;
 pub(crate) use client::Asked;
-pub(crate) use control::{pause, signal, stop, unpause};
+pub(crate) use control::{pause, signal, stop, undo, unpause};
 pub(crate) use create::{Creation, create};
 pub(crate) use damaged::remove_damaged;
 pub(crate) use empty::mount_points;
@@ -182,6 +182,9 @@ pub(crate) enum Error {
     /// Another process has started it since this start looked at it, and that run has ended.
     #[error("cannot start `{0}`: another process has started it meanwhile, and it has ended")]
     StartedMeanwhile(String),
+    /// It was initialized, and another process has undone that before this start.
+    #[error("cannot start `{0}`: another process has stopped it meanwhile")]
+    StoppedMeanwhile(String),
     /// A file could not be read or written.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -255,9 +258,11 @@ impl From<Error> for Report {
             Error::NotFound(_) | Error::IsPod(_) => ReportKind::NotFound(Thing::Container),
             Error::NoSecret(_) => ReportKind::NotFound(Thing::Secret),
             Error::Damaged { .. } | Error::Misplaced { .. } => ReportKind::Damaged,
-            Error::NameTaken { .. } | Error::NoName(_) | Error::State { .. } | Error::JustEnded { .. } => {
-                ReportKind::Conflict
-            }
+            Error::NameTaken { .. }
+            | Error::NoName(_)
+            | Error::State { .. }
+            | Error::JustEnded { .. }
+            | Error::StoppedMeanwhile(_) => ReportKind::Conflict,
             Error::Busy { .. } | Error::StartedMeanwhile(_) => ReportKind::InUse,
             Error::TooManyDescriptors(_)
             | Error::Ambiguous(_)
@@ -287,6 +292,14 @@ impl Error {
             Self::Path(error) => error.is_not_found(),
             Self::ContainerDir(error) => error.is_not_found(),
             _ => false,
+        }
+    }
+
+    /// Whether the container's state, as its record or its monitor tells it, does not allow the action.
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Told(report) => report.kind == ReportKind::Conflict,
+            other => matches!(other, Self::State { .. }),
         }
     }
 

@@ -25,10 +25,13 @@ pub(crate) fn attach(
     if !matches!(container.status, Status::Running | Status::Paused | Status::Stopping) {
         return Err(container.cannot(ACTION));
     }
-    attach_to(container, stdin, size, detach_keys)
+    let seen = container.seen(ACTION);
+    let mut session = attach_to(container, stdin, size, detach_keys).map_err(|error| seen.explain(error))?;
+    session.seen = Some(seen);
+    Ok(session)
 }
 
-/// [`attach`] in any state.
+/// [`attach`] in any state. What a failure means is for the caller to say.
 pub(super) fn attach_to(
     container: &Container,
     stdin: bool,
@@ -38,8 +41,7 @@ pub(super) fn attach_to(
     if container.config.log_driver.is_passthrough() {
         return Err(Error::PassedThrough(container.config.name.to_string()));
     }
-    let seen = container.seen(ACTION);
-    let socket = connect(container).map_err(|error| seen.explain(error))?;
+    let socket = connect(container)?;
     let tty = container.config.tty;
     let mut pipes = PipePairs::default();
     for (stream, is_wanted) in [stdin, true, !tty].into_iter().enumerate() {
@@ -49,8 +51,8 @@ pub(super) fn attach_to(
     }
     let request = Ask::Attach { stdin, stdout: true, stderr: !tty, size: size.filter(|_| tty) };
     let theirs: Vec<BorrowedFd<'_>> = pipes.theirs.iter().flatten().map(AsFd::as_fd).collect();
-    ask(&socket, &request, &theirs).map_err(|error| seen.explain(error))?;
+    ask(&socket, &request, &theirs)?;
     let [stdin, stdout, stderr] = pipes.ours;
     let terminal = tty.then_some(Terminal { master: None, detach_keys });
-    Ok(Session { socket, seen: Some(seen), stdin, stdout, stderr, terminal, unread: Unread::Nothing, monitor: None })
+    Ok(Session { socket, seen: None, stdin, stdout, stderr, terminal, unread: Unread::Nothing, monitor: None })
 }

@@ -4,13 +4,25 @@ use super::attach::attach_to;
 use super::client::{ask, connect};
 use super::first_word::await_start;
 use super::front_end::{Attach, FrontEnd};
-use super::{Container, Error, Started};
+use super::{Container, Error, Started, failed_start};
+use crate::monitor::Run;
 use crate::monitor::protocol::{self, Ask, Event};
 
 /// Has the program run, and returns when it does.
 ///
-/// Fails with the error of the step that failed; the container is as before it was initialized then.
+/// Fails with the error of the step that failed; the container is as before it was initialized then, and keeps the
+/// reason until its next start.
 pub(crate) fn begin(container: &Container, front_end: &FrontEnd<'_>) -> Result<Started, Error> {
+    let begun = try_to_begin(container, front_end).map_err(|error| container.explain_begin(error));
+    if let Err(error) = &begun {
+        let last = Run(container.state.run.saturating_sub(1));
+        failed_start::keep(&container.directory, &container.config.name, &last, error);
+    }
+    begun
+}
+
+/// [`begin`], which keeps the reason of a failure.
+fn try_to_begin(container: &Container, front_end: &FrontEnd<'_>) -> Result<Started, Error> {
     let Attach::Yes { stdin } = front_end.attach else {
         let socket = connect(container)?;
         ask(&socket, &Ask::Begin, &[])?;

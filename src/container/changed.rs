@@ -39,6 +39,22 @@ impl Container {
         self.seen(action).explain(error)
     }
 
+    /// The error of a start of this container, which was initialized, or what has happened to it if its monitor has not
+    /// answered. Its program has not run, so nothing has ended.
+    pub(super) fn explain_begin(&self, error: Error) -> Error {
+        if !is_of_monitor(&error) {
+            return error;
+        }
+        match Self::read(self.directory.clone()) {
+            // Its monitor has withdrawn it; it may have been started again since.
+            Ok(now) if now.state.run < self.state.run || now.is_running() => {
+                Error::StoppedMeanwhile(self.config.name.to_string())
+            }
+            Err(_) if self.is_gone() => self.not_found(),
+            Ok(_) | Err(_) => Error::MonitorDied,
+        }
+    }
+
     /// The container as it is now. Fails with `NotFound` if it was removed.
     pub(crate) fn again(&self) -> Result<Self, Error> {
         match Self::read(self.directory.clone()) {

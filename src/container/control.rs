@@ -56,12 +56,18 @@ pub(crate) struct Stopping {
 /// Its monitor kills the program `timeout` seconds after `signal`; the defaults of both are the container's own.
 pub(crate) fn stop(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Stopping {
     let has_monitor = container.is_running() && container.status != Status::Orphaned;
-    Stopping { asked: has_monitor.then(|| ask_for_end(container, signal, timeout)) }
+    Stopping { asked: has_monitor.then(|| ask_for_end(container, &Ask::Stop { signal, timeout })) }
 }
 
-fn ask_for_end(container: &Container, signal: Option<Signal>, timeout: Option<u32>) -> Result<OwnedFd, Error> {
+/// Begins to end a container that is initialized. The end fails with the monitor's refusal if another command has begun
+/// to start it.
+pub(crate) fn undo(container: &Container) -> Stopping {
+    Stopping { asked: Some(ask_for_end(container, &Ask::Undo)) }
+}
+
+fn ask_for_end(container: &Container, how: &Ask) -> Result<OwnedFd, Error> {
     let socket = connect(container)?;
-    ask(&socket, &Ask::Stop { signal, timeout }, &[])?;
+    ask(&socket, how, &[])?;
     ask(&socket, &Ask::Wait, &[])?;
     Ok(socket)
 }

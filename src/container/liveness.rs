@@ -87,6 +87,11 @@ impl Container {
         matches!(self.status, Status::Running | Status::Paused | Status::Stopping | Status::Orphaned)
     }
 
+    /// Whether a signal can reach its program: it lives, or is being started again after its end.
+    pub(crate) fn takes_signals(&self) -> bool {
+        self.is_alive() || self.status == Status::Restarting
+    }
+
     /// The ports that listen now; if it does not run, those that it would publish.
     pub(crate) fn ports(&self) -> Vec<PortMapping> {
         let listening = if self.is_alive() { self.state.network.ports() } else { Vec::new() };

@@ -90,6 +90,13 @@ impl Manager {
         self.is_main
     }
 
+    /// Whether a start of this container hands something over, or makes its monitor part of a unit: both are done while
+    /// the container is prepared.
+    pub(crate) fn hands_over(&self, config: &ContainerConfig) -> bool {
+        let is_told = self.notify_socket.is_some() && config.service.sdnotify != Sdnotify::Ignore;
+        self.is_main || is_told || !self.descriptors.is_empty()
+    }
+
     /// Connects to the manager, if rc tells it anything. This happens before the start, so that the start fails if the
     /// manager cannot be reached.
     pub(super) fn connect(&self, config: &ContainerConfig) -> io::Result<Option<Sender>> {

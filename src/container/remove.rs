@@ -32,12 +32,13 @@ pub(crate) struct Removing {
 ///
 /// Fails if it runs and `force` is not set.
 pub(crate) fn begin_removal(container: Container, removal: &Removal) -> Result<Removing, Error> {
-    let is_running = container.is_running();
-    // No program of an initialized container runs yet.
-    if is_running && container.status != Status::Initialized && !removal.force {
-        return Err(container.cannot("remove"));
-    }
-    let stopping = is_running.then(|| control::stop(&container, None, Some(removal.timeout.unwrap_or(0))));
+    let stopping = match (container.status, removal.force) {
+        _ if !container.is_running() => None,
+        (_, true) => Some(control::stop(&container, None, Some(removal.timeout.unwrap_or(0)))),
+        // No program of it runs yet, and none may be ended that does by the time that the monitor hears of this.
+        (Status::Initialized, false) => Some(control::undo(&container)),
+        (_, false) => return Err(container.cannot("remove")),
+    };
     Ok(Removing { container, removal: *removal, stopping })
 }
 
@@ -52,8 +53,12 @@ impl Removing {
     /// Removes the container when it has ended. Succeeds if it has removed itself meanwhile.
     pub(crate) fn finish(self, store: &Store, runtime: &Path) -> Result<(), Error> {
         let Self { container, removal, stopping } = self;
-        if let Some(stopping) = stopping {
-            end(stopping, &container)?;
+        match stopping.map_or(Ok(()), |stopping| end(stopping, &container)) {
+            // Another command has begun to start what was initialized.
+            Err(error) if !removal.force && error.is_conflict() => {
+                return end_again(&container, &removal, store, runtime);
+            }
+            other => other?,
         }
         let lock = match lock::take(&container.directory, &container.config.name) {
             // It was started since it was looked at.

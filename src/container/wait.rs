@@ -134,7 +134,12 @@ fn code_of(container: &Container, sent: Result<i32, Error>) -> Result<i32, Error
         // It ended before rc could ask, or the monitor was killed: the record has the code.
         Err(Error::MonitorDied | Error::Step { .. }) => {
             let now = container.again()?;
-            now.state.exit.map(|exit| exit.code).ok_or(Error::MonitorDied)
+            match now.state.exit {
+                Some(exit) => Ok(exit.code),
+                // What was initialized, or was being started, is as before: it has never run.
+                None if now.status == Status::Created && now.state.run < container.state.run => Ok(0),
+                None => Err(Error::MonitorDied),
+            }
         }
         other => other,
     }

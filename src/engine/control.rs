@@ -59,7 +59,7 @@ pub(crate) fn kill(
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
     let begin = |container: Container| {
-        let is_skipped = selection.all && !container.is_running();
+        let is_skipped = selection.all && !container.takes_signals();
         if is_skipped { Ok(None) } else { Ok(Some(container::signal(&container, signal)?)) }
     };
     each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))

@@ -64,6 +64,8 @@ fn start_until_it_runs(
             }
             // Another command was faster.
             Err(_) if find().is_ok_and(|now| !now.can_start()) => {}
+            // … or has just failed to start what was initialized, or has undone that.
+            Err(report) if needed.status == Status::Initialized && report.kind == ReportKind::Conflict => {}
             Err(report) => return Err(report),
         }
     }
@@ -93,19 +95,24 @@ pub(super) fn start_one(
     start_alone(environment, container, front_end)
 }
 
-/// Starts a container on its image's layers, or has the program of one run that is initialized. What a unit hands over
-/// (descriptors, a socket for messages) reaches a program only with all the rest, so that one is prepared anew.
+/// Starts a container on its image's layers, or has the program of one run that is initialized. What a service manager
+/// hands over (descriptors, a socket for messages) reaches a program only with all the rest, and the manager hears only
+/// of such a start, so that one is prepared anew.
 fn start_alone(
     environment: &Environment,
     mut container: Container,
     front_end: FrontEnd<'_>,
 ) -> Result<Started, Report> {
     if container.status == Status::Initialized {
-        if !environment.manager.is_of_unit() {
+        if !environment.manager.hands_over(&container.config) {
             return Ok(container::begin(&container, &front_end)?);
         }
-        container::stop(&container, None, None).finish(&container)?;
+        // If another command has begun to start it, the start below says so.
+        let undone = container::undo(&container).finish(&container);
         container = container.again()?;
+        if container.status == Status::Initialized {
+            undone?;
+        }
     }
     let trees = image::trees_of(environment, &container.config, None)?;
     Ok(container::start(environment, Origin::Existing(Box::new(container)), trees, front_end)?)

@@ -55,6 +55,7 @@ impl Parts {
                 return Some(answer);
             }
             Ask::Begin => return self.begin(id),
+            Ask::Undo => return Some(self.undo()),
             Ask::Exec(exec) => return self.exec(id, &exec, descriptors),
             // Too late for the program. A command that is told of the end handles the signal itself if there is no
             // answer.
@@ -92,13 +93,32 @@ impl Parts {
         None
     }
 
-    /// The command on connection `id` starts the program, which waits; it is told when the program runs.
+    /// The command on connection `id` starts the program, which waits; it is told when the program runs. The record
+    /// says at once that somebody starts it, so that others wait for that.
     fn begin(&mut self, id: u64) -> Option<Event> {
-        if self.records.status() != Status::Initialized || self.connections.has_starter() {
-            return Some(refusal("the container is being started"));
+        if let Some(refusal) = self.refuse_unless_initialized() {
+            return Some(refusal);
+        }
+        if let Err(error) = self.records.switch(Status::Initialized, Status::Starting) {
+            return Some(Event::Failed(error.into()));
         }
         self.connections.set_starter(id);
         None
+    }
+
+    /// Ends what waits for a start. A command that may end no program asks for that.
+    fn undo(&mut self) -> Event {
+        if let Some(refusal) = self.refuse_unless_initialized() {
+            return refusal;
+        }
+        self.stop(AskedBy::User, None, Some(0));
+        Event::Done
+    }
+
+    /// The refusal of a request for what waits, if a command has the program run, or it runs.
+    fn refuse_unless_initialized(&self) -> Option<Event> {
+        let is_waiting = self.records.status() == Status::Initialized && !self.connections.has_starter();
+        (!is_waiting).then(|| refusal("the container is being started"))
     }
 
     /// Calls the monitor and the relay of its ports by the container's name, which has changed.

@@ -177,7 +177,7 @@ impl Connections {
     /// The refusal of a request that a guest may not make; `None` if it is permitted.
     pub(super) fn refuse(&mut self, id: u64, ask: &Ask) -> Option<Event> {
         let connection = self.get(id)?;
-        connection.has_stopped |= matches!(ask, Ask::Stop { .. });
+        connection.has_stopped |= matches!(ask, Ask::Stop { .. } | Ask::Undo);
         let stays = match ask {
             Ask::Attach { .. } | Ask::Exec(_) => true,
             Ask::Wait => !connection.has_stopped,

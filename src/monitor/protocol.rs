@@ -5,6 +5,7 @@
 //! attach   + stdin source?, stdout sink?, stderr sink?   → attached … exited
 //! exec     + descriptors 0, 1, 2 (not with a terminal)…  → terminal + its controlling side?, started … exited
 //! begin                                                  → started, if the container is initialized
+//! undo                                                   → done, if the container is initialized; it ends
 //! stop, signal, pause, unpause, update, network          → done
 //! renamed                                                → done
 //! check                                                  → checked
@@ -51,6 +52,8 @@ pub(crate) enum Ask {
     },
     /// Has the program of an initialized container run. It may come after `attach`.
     Begin,
+    /// Ends a container that is initialized, and only that: it is refused once a command has the program run.
+    Undo,
     /// Runs another program in the container.
     Exec(Box<Exec>),
     /// Sends a signal to the program.

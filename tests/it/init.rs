@@ -45,7 +45,10 @@ fn the_program_waits_and_the_files_are_as_it_will_see_them() {
         let said = lab.rc(words.iter().copied()).run().exits(125).stderr();
         assert!(said.contains(reason), "{words:?}: {said}");
     }
-    lab.rc(["init", "--all"]).run().prints("");
+    // What is meant for programs that run passes it by.
+    for words in [&["init", "--all"][..], &["kill", "--all"], &["network", "reload", "--all"]] {
+        lab.rc(words.iter().copied()).run().prints("");
+    }
     fs::write(lab.work("file"), "from outside\n").expect("written");
     lab.rc(["cp", "file", "c:/data/file"]).directory(lab.work("")).run().succeeds();
     // The command that is attached reads what it has written, and knows how it has ended.
@@ -89,7 +92,10 @@ fn what_waits_ends_with_stop_with_its_monitor_and_with_the_container() {
     lab.rc(["init", "c"]).run().succeeds();
     let said = lab.rc(["start", "c"]).run().exits(127).stderr();
     assert!(said.contains("cannot run `/nothing`"), "{said}");
-    assert_eq!(show(&lab, "{{.State.Status}}"), "created");
+    assert_eq!(
+        show(&lab, "{{.State.Status}} {{.State.Error}}"),
+        "created cannot run `/nothing`: no such file or directory"
+    );
     lab.rc(["init", "c"]).run().succeeds();
     let pid = first_process(&lab);
     lab.rc(["rm", "c"]).run().prints("c\n");
@@ -118,8 +124,12 @@ fn a_member_of_a_network_has_its_address_before_it_runs_and_a_pod_starts_what_wa
     lab.rc(["pod", "create", "--name", "p", "--network", "none"]).run().exits(0).stdout();
     lab.rc(["create", "--pod", "p", "--name", "c", "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(["init", "c"]).run().succeeds();
+    lab.rc(["pod", "kill", "-s", "USR1", "p"]).run().exits(0).stdout();
+    assert!(lab.rc(["pod", "top", "p"]).run().exits(125).stderr().contains("no container of the pod runs"));
     assert_eq!(show(&lab, "{{.State.Status}}"), "initialized");
     lab.rc(["pod", "start", "p"]).run().succeeds();
     assert_eq!(show(&lab, "{{.State.Status}}"), "running");
-    lab.rc(["pod", "rm", "-f", "-t", "0", "p"]).run().exits(0).stdout();
+    lab.rc(["stop", "-t", "0", "c"]).run().succeeds();
+    lab.rc(["init", "c"]).run().succeeds();
+    lab.rc(["pod", "rm", "p"]).run().exits(0).stdout();
 }

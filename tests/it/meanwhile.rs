@@ -174,3 +174,64 @@ fn a_container_that_was_removed_is_missing_and_not_its_files() {
     drop(network);
     prune.wait().prints("");
 }
+
+#[test]
+fn a_start_of_what_was_initialized_is_awaited_by_who_needs_it_and_ended_by_no_removal() {
+    let lab = Lab::new();
+    lab.payload();
+    let create = ["create", "--network", "none", "--name"];
+    lab.rc(create).args(["c", "payload", "/payload", "sleep"]).run().succeeds();
+    lab.rc(create).args(["d", "--requires", "c", "payload", "/payload", "sleep"]).run().succeeds();
+    let status = |name: &str| lab.rc(["inspect", "-f", "{{.State.Status}}", name]).run().text();
+    let id = lab.rc(["inspect", "-f", "{{.Id}}", "c"]).run().text();
+    // Sends the requests of two commands to the monitor, which reads them one after the other.
+    let together = |both: [&[&str]; 2]| {
+        lab.rc(["init", "c"]).run().succeeds();
+        let monitor = monitor(&lab, &id).expect("a monitor");
+        signal(monitor, Signal::STOP);
+        let commands = both.map(|words| {
+            let command = lab.rc(words.iter().copied()).start();
+            asks(&command);
+            command
+        });
+        signal(monitor, Signal::CONT);
+        commands.map(Running::wait)
+    };
+    // Who needs it finds that another start has begun, and waits for that.
+    let [first, second] = together([&["start", "c"], &["start", "d"]]);
+    first.prints("c\n");
+    second.prints("d\n");
+    assert_eq!([status("c"), status("d")], ["running", "running"]);
+    lab.rc(["rm", "-f", "-t", "0", "d"]).run().succeeds();
+    lab.rc(["stop", "-t", "0", "c"]).run().succeeds();
+    // So does a removal, which may end no program.
+    let [start, removal] = together([&["start", "c"], &["rm", "c"]]);
+    start.prints("c\n");
+    let said = removal.exits(2).stderr();
+    assert!(said.starts_with("rc: cannot remove `c`: it is "), "{said}");
+    assert_eq!(status("c"), "running");
+    lab.rc(["rm", "-f", "-t", "0", "c"]).run().succeeds();
+}
+
+#[test]
+fn who_waits_for_what_was_initialized_or_starts_it_is_told_that_it_was_stopped() {
+    let lab = Lab::new();
+    lab.payload();
+    lab.rc(["create", "--network", "none", "--name", "c", "payload", "/payload", "sleep"]).run().succeeds();
+    lab.rc(["init", "c"]).run().succeeds();
+    let id = lab.rc(["inspect", "-f", "{{.Id}}", "c"]).run().text();
+    let monitor = monitor(&lab, &id).expect("a monitor");
+    let waits = lab.rc(["wait", "c"]).start();
+    asks(&waits);
+    signal(monitor, Signal::STOP);
+    let stop = lab.rc(["stop", "c"]).start();
+    asks(&stop);
+    let start = lab.rc(["start", "c"]).start();
+    asks(&start);
+    signal(monitor, Signal::CONT);
+    stop.wait().prints("c\n");
+    waits.wait().prints("0\n");
+    let said = start.wait().exits(125).stderr();
+    assert_eq!(said, "rc: cannot start `c`: another process has stopped it meanwhile\n");
+    lab.rc(["rm", "c"]).run().succeeds();
+}

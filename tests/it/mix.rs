@@ -25,7 +25,7 @@ const SLOTS: [(&str, &[&str]); 6] = [
 ];
 
 /// The commands; those that stand here more than once are run more often.
-const ALL: [&str; 76] = [
+const ALL: [&str; 79] = [
     "run -d --name BOX --network none IMG /payload PROGRAM",
     "run -d --name BOX --network NET IMG /payload PROGRAM",
     "run -d --name BOX --network near --network far IMG /payload PROGRAM",
@@ -38,12 +38,14 @@ const ALL: [&str; 76] = [
     "run -d --name BOX --pod POD IMG /payload PROGRAM",
     "create --name BOX --network NET -v VOL:/data IMG /payload PROGRAM",
     "create --name BOX --network none --replace IMG /payload PROGRAM",
+    "init BOX",
     "start BOX",
     "start BOX",
     "start BOX BOX",
     "stop -t 0 BOX",
     "stop -t 1 BOX",
     "kill BOX",
+    "kill -a",
     "kill -s USR1 BOX",
     "restart -t 0 BOX",
     "restart -t 0 BOX",
@@ -90,6 +92,7 @@ const ALL: [&str; 76] = [
     "pod create --name POD --network NET",
     "pod start POD",
     "pod stop -t 0 POD",
+    "pod kill POD",
     "pod rm -f POD",
     "pod ps",
     "volume create VOL",
@@ -224,7 +227,7 @@ fn agrees(lab: &Lab, with_kills: bool) {
             let (status, pid) = text.trim().split_once(' ')?;
             let lives = pid != "0" && fs::exists(format!("/proc/{pid}")).unwrap_or(false);
             let is_watched = crate::kill_storm::monitor(lab, id).is_some();
-            let runs = matches!(status, "running" | "paused" | "orphaned");
+            let runs = matches!(status, "initialized" | "running" | "paused" | "orphaned");
             (runs == lives && (runs == is_watched || with_kills)).then_some(())
         });
     }

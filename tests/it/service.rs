@@ -57,6 +57,12 @@ fn a_program_reports_that_it_is_ready_but_not_the_main_process() {
     assert_eq!(name_of(pid), "rc: web");
     assert_eq!((ready.as_str(), watchdog.as_str()), ("READY=1\nSTATUS=up", "WATCHDOG=1"));
     lab.rc(["stop", "web"]).run().succeeds();
+    // One that waits for its start is prepared anew, with the socket.
+    lab.rc(["init", "web"]).run().succeeds();
+    lab.rc(["start", "web"]).env("NOTIFY_SOCKET", lab.work("notify")).run().succeeds();
+    let heard = [manager.hears(), manager.hears(), manager.hears()];
+    assert!(heard.iter().any(|message| message == "READY=1\nSTATUS=up"), "{heard:?}");
+    lab.rc(["stop", "web"]).run().succeeds();
     manager.hears_nothing();
     // A second start has a socket again, and a missing manager is an error.
     lab.rc(["start", "web"]).env("NOTIFY_SOCKET", lab.work("notify")).run().succeeds();

@@ -23,7 +23,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let (names, words) = args.words.split_at(named);
     let selection = PodSelection { names: names.to_vec(), latest: args.latest, ..PodSelection::default() };
     let members = engine::pod_members(&ctx.engine, &selection)?;
-    let running = members.iter().filter(|member| member.is_running());
+    let running = members.iter().filter(|member| member.is_alive());
     let containers: Vec<String> = running.map(|member| member.config.id.to_string()).collect();
     if containers.is_empty() {
         return Err(Error::new("no container of the pod runs").with_hint("start it: `rc pod start POD`"));

@@ -64,7 +64,7 @@ pub(crate) fn reload_networks(
 ) -> Result<(), Report> {
     let is_of_many = selection.is_of_many();
     let begin = |container: container::Container| {
-        if is_of_many && !container.is_running() {
+        if is_of_many && !container.is_alive() {
             return Ok(None);
         }
         Ok(Some(container::change_networks(&container, &NetworkChange::Reload)?))

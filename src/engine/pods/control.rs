@@ -21,7 +21,7 @@ pub(crate) fn kill_pods(
 ) -> Result<(), Report> {
     let store = &context.store_to_read()?;
     each(store, selection, id, observer, |pod, observer| {
-        let running = pod.members.iter().filter(|member| member.is_running());
+        let running = pod.members.iter().filter(|member| member.takes_signals());
         at_once(running, observer, |member| container::signal(member, signal))?;
         if signal == Signal::KILL && pod.sandbox.is_running() {
             container::stop(&pod.sandbox, Some(signal), Some(0)).finish(&pod.sandbox)?;

@@ -8,6 +8,7 @@ use super::super::select::id_in;
 use super::super::sweep::sweep_all;
 use super::select::PodSelection;
 use crate::container::{self, Container, Removal};
+use crate::monitor::Status;
 use crate::plan::ContainerConfig;
 use crate::pod::{self, Pod, PodStatus};
 use crate::storage::Store;
@@ -82,8 +83,9 @@ pub(in crate::engine) fn remove_with_members(
 }
 
 fn remove(context: &Context, store: &Store, pod: Pod, how: &Removal) -> Result<(), Report> {
-    let running: Vec<&str> =
-        pod.members.iter().filter(|member| member.is_running()).map(|it| it.config.name.as_str()).collect();
+    // No program of an initialized member runs yet.
+    let runs = |member: &&Container| member.is_running() && member.status != Status::Initialized;
+    let running: Vec<&str> = pod.members.iter().filter(runs).map(|it| it.config.name.as_str()).collect();
     if !running.is_empty() && !how.force {
         return Err(in_use(pod.id(), pod.sandbox.config.name.as_str(), &running));
     }
