@@ -198,7 +198,7 @@ fn set_properties(socket: &Path, unit: &str, what: &str, write: impl FnOnce(&mut
 ///
 /// Fails if it does not start: its job has another result than `done`.
 pub(crate) fn restart(socket: &Path, unit: &str) -> Result<(), Error> {
-    let mut connection = Connection::open(socket, Instant::now() + RESTART_DEADLINE)?;
+    let mut connection = Connection::open(socket, Instant::now() + DEADLINE)?;
     let mut body = Body::default();
     body.string(unit);
     body.string("replace");
@@ -207,6 +207,7 @@ pub(crate) fn restart(socket: &Path, unit: &str) -> Result<(), Error> {
     let what = format!("restart `{unit}`");
     let job = connection.answer(&what)?.body().string();
     let job = job.ok_or_else(|| Error::Garbled { socket: socket.to_owned() })?;
+    connection.wait_until(Instant::now() + RESTART_DEADLINE);
     loop {
         match job_removed(&connection.receive()?) {
             Some(removed) if removed.job != job => {}

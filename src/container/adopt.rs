@@ -1,6 +1,8 @@
 //! A pod that is started again while members of it run: its monitor was killed, and its process with it. The namespaces
 //! live on in the members, and the pod gets them back.
 
+use std::time::{Duration, Instant};
+
 use super::client::request;
 use super::{Container, Error, find};
 use crate::monitor::protocol::Ask;
@@ -8,6 +10,9 @@ use crate::monitor::{ContainerDir, pod_cgroup};
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
 use crate::types::{ContainerId, Joined, NamespaceKind, Network};
+
+/// How long the monitors of all members may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The configuration of the pod with the namespaces that its members have from it; `None` for a container, and for a
 /// pod without members that run.
@@ -41,7 +46,9 @@ fn members(store: &Store, pod: &ContainerId) -> Result<impl Iterator<Item = Cont
 pub(super) fn tell_members(store: &Store, pod: &ContainerId) {
     let Ok(members) = members(store, pod) else { return };
     let asked: Vec<_> = members.filter_map(|member| request(&member, "join", &Ask::Rejoin).ok()).collect();
-    asked.into_iter().for_each(|asked| drop(asked.finish()));
+    // One that cannot answer now reads the request later.
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
+    asked.iter().for_each(|asked| asked.wait_until(deadline));
 }
 
 /// The cgroup of the pod that its last monitor has recorded.

@@ -1,7 +1,9 @@
 //! The connection of a command to a container's monitor: requests and answers.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
 use super::changed::Seen;
@@ -76,6 +78,16 @@ impl Asked {
     /// Adds what comes before the monitor's reason if it fails: `cannot pause `web``.
     pub(super) fn or(self, failure: String) -> Self {
         Self { failure: Some(failure), ..self }
+    }
+
+    /// Waits until the monitor has answered, or until the deadline.
+    pub(super) fn wait_until(&self, deadline: Instant) {
+        let Some((socket, _)) = &self.request else { return };
+        let poll_until = || {
+            let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok();
+            poll(&mut [PollFd::new(socket, PollFlags::IN)], left.as_ref())
+        };
+        while poll_until() == Err(rustix::io::Errno::INTR) {}
     }
 
     /// Waits until the monitor has carried it out.

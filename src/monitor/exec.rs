@@ -97,12 +97,15 @@ impl Execs {
     }
 
     /// The container has ended: ends programs that had not entered it yet, whatever blocks them, and returns the events
-    /// to send. The kernel has killed and reaped all others before process 1 could end (pid_namespaces(7)).
+    /// to send. In a PID namespace of the container's own the kernel has killed all others before process 1 could end
+    /// (pid_namespaces(7)); in that of others they are killed here, unless they have ended, which the monitor need not
+    /// have seen yet.
     pub(super) fn end_all(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for exec in &mut self.all {
             exec.end_with_container(&mut told);
         }
+        self.all.retain(|exec| !exec.is_over());
         told
     }
 

@@ -118,7 +118,8 @@ impl Membership {
                 revival.end();
                 match answer.ok().flatten() {
                     Some((Event::Done, _)) => drop(self.join()),
-                    Some((Event::Exited { .. }, _)) => self.is_over = true,
+                    // Unless it was started since, and has told this monitor so.
+                    Some((Event::Exited { .. }, _)) => self.is_over = self.connection.is_none(),
                     _ => {}
                 }
                 if self.connection.is_none() && !self.is_over {

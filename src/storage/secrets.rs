@@ -107,7 +107,7 @@ impl Store {
         let before = match self.secret(&record.name) {
             Ok(found) => found.map(|(record, _)| record),
             // Its value is lost anyway, and nothing of it may be in the way of the new one.
-            Err(_) if if_exists == IfExists::Replace => {
+            Err(error) if if_exists == IfExists::Replace && is_damage(&error) => {
                 self.clear_secret(&record.name)?;
                 None
             }
@@ -155,6 +155,20 @@ impl Store {
             other => other?,
         }
         FileLock::of_directory(&self.secrets())
+    }
+}
+
+/// Whether a secret that cannot be read is damaged: another reason may pass, and its value with it would be lost.
+fn is_damage(error: &Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, InvalidInput, NotADirectory};
+    match error {
+        Error::Json { .. } => true,
+        // No record, something else in its place, or in that of its directory.
+        Error::Path(error) => {
+            let is_loop = error.source.raw_os_error() == Some(libc::ELOOP);
+            is_loop || matches!(error.source.kind(), FileTooLarge | InvalidInput | NotADirectory)
+        }
+        _ => false,
     }
 }
 
@@ -208,6 +222,15 @@ mod tests {
         fs::write(store.secrets().join("a/secret"), "nonsense").expect("written");
         let (found, damaged) = store.list_secrets().expect("lists");
         assert_eq!((found.len(), damaged.len()), (1, 1));
+    }
+
+    #[test]
+    fn only_a_secret_that_is_lost_counts_as_damaged() {
+        let failed = |number| PathError::new("open", "/x", std::io::Error::from_raw_os_error(number)).into();
+        for number in [libc::EMFILE, libc::ENFILE, libc::EIO, libc::EACCES, libc::ENOMEM] {
+            assert!(!is_damage(&failed(number)), "{number}");
+        }
+        assert!(is_damage(&failed(libc::ENOTDIR)));
     }
 
     #[test]

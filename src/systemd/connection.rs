@@ -118,6 +118,11 @@ impl Connection {
         }
     }
 
+    /// Waits for the messages that follow until another deadline.
+    pub(super) fn wait_until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// The next message.
     pub(super) fn receive(&mut self) -> Result<Message, Error> {
         loop {

@@ -266,7 +266,7 @@ fn infra(pod: &Pod) -> Value {
         "Networks": config.network.names(),
         "NetworkOptions": null,
         "pid_ns": config.mode_of(NamespaceKind::Pid),
-        // Of podman's point of view a namespace that only maps the user's own IDs is the host's.
+        // From podman's point of view a namespace that only maps the user's own IDs is the host's.
         "userns": if matches!(config.user_namespace.mode.as_str(), "" | "host") { "host" } else { "private" },
         "uts_ns": config.mode_of(NamespaceKind::Uts),
     })

@@ -111,7 +111,11 @@ fn processes_of_the_host_are_seen_and_those_of_the_container_end_with_it() {
     assert!(listed.lines().any(|line| line == me), "{listed}");
     assert_eq!(lab.rc(["top", "box", "args"]).run().text().lines().count(), 2);
     assert_eq!(lab.rc(["inspect", "--format", "{{.HostConfig.PidMode}}", "box"]).run().text(), "host");
+    // The kernel does not end what was executed there, so the monitor does.
+    let inside = lab.rc(["exec", "box", "/payload", "hang"]).start();
+    inside.line("ready\n");
     lab.rc(["stop", "-t", "0", "box"]).run().succeeds();
+    inside.wait().is(137, "ready\n", "");
     lab.rc(["start", "box"]).run().succeeds();
     lab.remove_containers();
 }

@@ -162,11 +162,15 @@ fn members_join_a_pod_again_that_is_started_after_its_process_was_killed() {
     wait_for(&lab, "Degraded");
     wait::until("the pod's monitor has ended", || monitor(&lab, &id).is_none().then_some(()));
     is(&lab, "Degraded", 1);
+    // A member whose monitor does not answer now keeps nobody waiting, and hears of it later.
+    let of_member = monitor(&lab, &id_of(&lab, "one")).and_then(rustix::process::Pid::from_raw).expect("a monitor");
+    rustix::process::kill_process(of_member, Signal::STOP).expect("it lives");
     lab.rc(["pod", "start", "p"]).run().prints("p\n");
+    rustix::process::kill_process(of_member, Signal::CONT).expect("it lives");
     is(&lab, "Running", 1);
     start(&lab, "two", &[], &["sleep"]);
     assert_eq!(namespaces(&lab, "two")["net"], before["net"]);
-    assert_eq!(named(&lab), ["p", "one", "two"]);
+    wait::until("the pod knows both", || (named(&lab) == ["p", "one", "two"]).then_some(()));
     let process = init(&lab, &id);
     lab.rc(["stop", "-t", "0", "two"]).run().succeeds();
     wait::until("the pod knows of that", || (named(&lab) == ["p", "one"]).then_some(()));

@@ -210,7 +210,7 @@ fn a_member_that_cannot_start_is_named_and_stops_no_other() {
         let said = format!("rc: cannot start container `{name}`: cannot run `/no-such-program`");
         assert!(started.stderr().contains(&said), "{started}");
     }
-    started.exits(125).stdout().lines().for_each(|line| assert_eq!(line, "q"));
+    assert_eq!(started.exits(125).stdout(), "q\n");
     assert_eq!(inspect(&lab)["State"], "Degraded");
     remove(&lab);
 }

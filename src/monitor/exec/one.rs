@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use super::error::Error;
 use crate::monitor::protocol::Event;
 use crate::runtime::{self, Conversation, Progress};
-use crate::sys::process::{Child, Ended, reap_group, reserve_descriptor};
+use crate::sys::process::{Child, Ended, has_ended, reap_group, reserve_descriptor};
 use crate::sys::tty;
 
 /// An event for the command on a connection, with a descriptor.
@@ -127,17 +127,23 @@ impl OneExec {
         }
     }
 
-    /// The container has ended: ends a program that had not entered it yet, whatever blocks it.
+    /// The container has ended: ends a program that had not entered it yet, whatever blocks it, and one that has not
+    /// ended with it.
     pub(super) fn end_with_container(&mut self, told: &mut Vec<Told>) {
         if let Some(joiner) = &self.joiner {
             drop(joiner.signal(libc::SIGKILL));
         }
         self.fail(Error::Ended, told);
-        if self.phase == Phase::Runs {
-            // In the PID namespace of others the kernel does not kill it.
-            self.phase = Phase::Told;
-            told.push((self.connection, Event::Exited { code: 128 + libc::SIGKILL, missed: 0 }, None));
+        if self.phase != Phase::Runs {
+            return;
         }
+        if self.process.as_ref().is_some_and(|process| has_ended(process.pidfd.as_fd())) {
+            return self.end(told);
+        }
+        // It is in the PID namespace of others, where the kernel does not kill it.
+        self.kill();
+        self.phase = Phase::Told;
+        told.push((self.connection, Event::Exited { code: 128 + libc::SIGKILL, missed: 0 }, None));
     }
 
     /// The joiner has ended. Returns its process group if it may have left a process there without reporting it.
