@@ -2,7 +2,8 @@
 //! podman-build(1), `--cpp-flag`.
 //!
 //! A Dockerfile is foreign text, and `#include` would read any file of the user's. So cpp may read what the host's
-//! programs are made of, the context, and what the caller's flags name, and nothing else (Landlock).
+//! programs are made of, the context, and the files and directories that the caller's flags name, and nothing else
+//! (Landlock).
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -34,7 +35,7 @@ pub(super) fn is_wanted(name: &Path) -> bool {
 }
 
 /// What cpp makes of a Dockerfile. As in podman a line that only looks like a directive is worth a warning; but a file
-/// that is not found is an error, since all that comes after it would be missing.
+/// that is not found, or a condition without an end, is an error, since all that comes after it would be missing.
 pub(super) fn run(
     name: &Path,
     text: &[u8],
@@ -52,12 +53,7 @@ pub(super) fn run(
     };
     let (words, mut readable) = resolved(&[flags_of(caller)?, flags.to_vec()].concat(), &caller.working_dir);
     readable.push(context.to_owned());
-    let mut argv = vec![word("cpp")?];
-    argv.extend(words.iter().map(word).collect::<Result<Vec<_>, _>>()?);
-    argv.extend([word("-E")?, word("-iquote")?, word(context.as_os_str())?]);
-    for last in ["-traditional", "-undef", "-"] {
-        argv.push(word(last)?);
-    }
+    let argv = arguments(&words, context)?;
     let allowed = Allowed {
         readable,
         executable: SYSTEM.iter().map(PathBuf::from).collect(),
@@ -65,24 +61,55 @@ pub(super) fn run(
         port: None,
     };
     let env = [word("PATH=/usr/local/bin:/usr/bin:/bin")?, word("LC_ALL=C")?];
-    let input = memory_file::of("rc: Dockerfile", text).map_err(failed)?;
+    let end = end().map_err(failed)?;
+    // A line that goes on ends with the empty one.
+    let input = memory_file::of("rc: Dockerfile", &[text, b"\n\n", end.as_bytes(), b"\n"].concat()).map_err(failed)?;
     let path = word(path.as_os_str())?;
     let call = Call { name: "rc: cpp", path: &path, argv: &argv, env: &env, allowed: Some(&allowed) };
-    let limit = u64::try_from(FILE_LIMIT).unwrap_or(u64::MAX);
-    let Ran { code, said, words } = run_program(&call, Some(input.as_fd()), limit.saturating_add(1)).map_err(failed)?;
-    if said.len() > FILE_LIMIT {
+    let limit = u64::try_from(FILE_LIMIT + end.len() + 1).unwrap_or(u64::MAX);
+    let Ran { code, mut said, words } = run_program(&call, Some(input.as_fd()), limit).map_err(failed)?;
+    let length = said.windows(end.len()).rposition(|part| part == end.as_bytes());
+    if length.unwrap_or(said.len()) > FILE_LIMIT {
         let message = format!("`{}` has more than {} KiB after cpp", name.display(), FILE_LIMIT >> 10);
         return Err(Report::new(ReportKind::Invalid, message));
     }
-    let fatal = words.lines().find(|line| line.contains("fatal error: "));
-    if let Some(line) = fatal.or_else(|| words.lines().next_back().filter(|_| code != 0 && said.is_empty())) {
-        let message = format!("cannot preprocess `{}`: {}", name.display(), named(line, name));
-        return Err(Report::new(ReportKind::Invalid, message)
-            .with_hint("cpp reads files of the context, and of directories that `--cpp-flag=-IDIRECTORY` names"));
-    }
+    said.truncate(length.ok_or_else(|| incomplete(name, code, &words))?);
     let doubtful = |line: &&str| line.contains(": error: ") || line.contains(": warning: ");
     warnings.extend(words.lines().filter(doubtful).map(|line| named(line, name)));
     Ok(said)
+}
+
+/// How cpp is called.
+fn arguments(flags: &[OsString], context: &Path) -> Result<Vec<CString>, Report> {
+    let own = ["-E".as_ref(), "-iquote".as_ref(), context.as_os_str()];
+    let last = ["-traditional", "-undef", "-"].map(OsStr::new);
+    let flags = flags.iter().map(OsString::as_os_str);
+    [OsStr::new("cpp")].into_iter().chain(flags).chain(own).chain(last).map(word).collect()
+}
+
+/// The last line of what cpp reads. If cpp has copied it, it has come that far; its exit code and its messages prove
+/// nothing, since it says of a comment what it says of a mistake. Nobody knows it beforehand, so no file has it.
+fn end() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(format!("__rc_end_of_dockerfile_{:032x}__", u128::from_ne_bytes(bytes)))
+}
+
+/// Why cpp has not come to the end.
+fn incomplete(name: &Path, code: i32, words: &str) -> Report {
+    let last = |kind: &str| words.lines().rfind(|line| line.contains(kind));
+    let fatal = last("fatal error: ");
+    // One that was killed has not said why.
+    let other = || last(": error: ").or_else(|| words.lines().next_back()).filter(|_| code < 128);
+    let reason = fatal.or_else(other).map_or_else(|| format!("cpp ended with exit code {code}"), |it| named(it, name));
+    let report = Report::new(ReportKind::Invalid, format!("cannot preprocess `{}`: {reason}", name.display()));
+    match fatal {
+        Some(_) => report.with_hint(
+            "cpp reads files of the context, those that flags name, and those of directories that \
+             `--cpp-flag=-IDIRECTORY` names",
+        ),
+        None => report,
+    }
 }
 
 /// A message of cpp's, about the file that it has read as its standard input.
@@ -100,7 +127,7 @@ fn flags_of(caller: &Caller) -> Result<Vec<String>, Report> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// The flags with whole paths, since a helper's own directory is `/`, and the directories that they name.
+/// The flags with whole paths, since a helper's own directory is `/`, and the files and directories that they name.
 fn resolved(flags: &[String], directory: &Path) -> (Vec<OsString>, Vec<PathBuf>) {
     let (mut words, mut named) = (Vec::new(), Vec::new());
     let mut is_path = false;
@@ -120,7 +147,7 @@ fn resolved(flags: &[String], directory: &Path) -> (Vec<OsString>, Vec<PathBuf>)
         let mut word = OsString::from(before);
         word.push(&path);
         words.push(word);
-        named.push(if path.is_file() { path.parent().unwrap_or(&path).to_owned() } else { path });
+        named.push(path);
     }
     (words, named)
 }
@@ -139,6 +166,6 @@ mod tests {
         let flags = ["-DA=b/c", "-Iinc", "-iquote", "own", "-include", "/etc/hosts", "-I/x"].map(str::to_owned);
         let (words, named) = resolved(&flags, Path::new("/work"));
         assert_eq!(words, ["-DA=b/c", "-I/work/inc", "-iquote", "/work/own", "-include", "/etc/hosts", "-I/x"]);
-        assert_eq!(named, ["/work/inc", "/work/own", "/etc", "/x"].map(PathBuf::from));
+        assert_eq!(named, ["/work/inc", "/work/own", "/etc/hosts", "/x"].map(PathBuf::from));
     }
 }

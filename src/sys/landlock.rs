@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 
 /// `LANDLOCK_CREATE_RULESET_VERSION`.
 const VERSION: u32 = 1;
@@ -19,6 +19,8 @@ const READ: u64 = 1 << 2 | 1 << 3;
 const EXECUTE: u64 = 1;
 /// `LANDLOCK_ACCESS_FS_WRITE_FILE`, `LANDLOCK_ACCESS_FS_READ_FILE`.
 const READ_AND_WRITE: u64 = 1 << 1 | 1 << 2;
+/// The rights of these that are for files; the kernel takes no other at what is no directory.
+const OF_FILES: u64 = EXECUTE | READ_AND_WRITE;
 /// `LANDLOCK_ACCESS_NET_BIND_TCP`, `LANDLOCK_ACCESS_NET_CONNECT_TCP`.
 const NET: u64 = 1 | CONNECT_TCP;
 /// `LANDLOCK_ACCESS_NET_CONNECT_TCP`.
@@ -51,7 +53,7 @@ struct NetPort {
 /// What a process may still do.
 #[derive(Debug, Default)]
 pub(crate) struct Allowed {
-    /// Read what is beneath these directories. A missing one is none.
+    /// Read these files, and what is beneath these directories. A missing one is none.
     pub(crate) readable: Vec<PathBuf>,
     /// Read and execute what is beneath these directories.
     pub(crate) executable: Vec<PathBuf>,
@@ -88,10 +90,15 @@ pub(crate) fn restrict(allowed: &Allowed) -> io::Result<()> {
     let executable = with(allowed.executable.iter(), READ | EXECUTE);
     for (access, path) in readable.chain(executable).chain(with(allowed.writable.iter(), READ_AND_WRITE)) {
         let Ok(parent) = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { continue };
+        let access = match FileType::from_raw_mode(fstat(&parent)?.st_mode) {
+            FileType::Directory => access,
+            FileType::RegularFile | FileType::CharacterDevice => access & OF_FILES,
+            _ => continue,
+        };
         let rule = PathBeneath { allowed: access, parent: parent.as_raw_fd() };
         match add(&rules, &Rule::Path(rule)) {
-            // No directory.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            // In no file system that has directories: nobody can open it by a path.
+            Err(error) if error.raw_os_error() == Some(libc::EBADFD) => {}
             other => other?,
         }
     }

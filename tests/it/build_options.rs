@@ -119,6 +119,15 @@ fn what_ends_with_in_is_read_by_cpp_first_which_reads_nothing_but_the_context() 
     let said = with(&flags).exits(0);
     assert!(said.stderr().contains("app.in:1: error: invalid preprocessing directive"), "{said}");
     play(&lab, &["cat", "/out", "/own"]).prints("more it's\nof-own\n");
+    // A file that a flag names is that file, and not its directory.
+    write(&lab, "../own/beside", "");
+    for beside in [lab.work("own/beside"), lab.work("own/step")] {
+        write(&lab, "app.in", &format!("#include \"{}\"\nFROM localhost/base\n", beside.display()));
+        let ended = with(&flags);
+        let is_refused = ended.stderr().contains("Permission denied");
+        assert_eq!(is_refused, beside.ends_with("beside"), "{ended}");
+    }
+    write(&lab, "app.in", text);
     // The flags of the environment, as buildah has them.
     let of_environment = || {
         let command = lab.rc(["build", "-q", "-t", "localhost/made", "-f", "app.in"]).arg(lab.work("context"));
@@ -135,6 +144,18 @@ fn what_ends_with_in_is_read_by_cpp_first_which_reads_nothing_but_the_context() 
         let refused = with(&[]).exits(125).stderr();
         let start = format!("rc: cannot preprocess `{file}`: {file}:");
         assert!(refused.starts_with(&start) && refused.contains(reason), "{name}: {refused}");
+    }
+    // However much cpp says of comments, nothing is built of a part of the file.
+    let comments = "# a comment, of which cpp says that it is no directive\n".repeat(400);
+    for (end, reason) in [
+        // Which cpp numbers by the line after it.
+        ("#include \"missing\"\nRUN late\n", ": fatal error: missing: No such file or directory\nhint: "),
+        ("#ifdef NOTHING\nRUN late\n", "app.in:403: error: unterminated #ifdef\n"),
+        ("COPY a/* /\nRUN late\n", "app.in:403: error: unterminated comment\n"),
+    ] {
+        write(&lab, "app.in", &format!("{comments}FROM localhost/base\nRUN early\n{end}"));
+        let refused = with(&[]).exits(125).stderr();
+        assert!(refused.contains(reason) && refused.starts_with("rc: cannot preprocess "), "{refused}");
     }
     // What is wrong is shown as cpp has left it.
     write(&lab, "app.in", "#define WORD FORM\nWORD x\n");
