@@ -15,7 +15,7 @@ pub(crate) struct Args {
     /// Path of the authentication file (default: those of podman and docker)
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
-    /// Only look whether there are newer images
+    /// Only check whether there are newer images
     #[arg(long)]
     dry_run: bool,
     /// Change the output format to JSON or a Go template

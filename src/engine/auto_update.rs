@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::happened;
 use super::image::of_container;
-use super::manifests::digest_at_registry;
+use super::manifests::digests_at_registry;
 use super::observer::Observer;
 use super::pull::{Pull, pull};
 use super::registry::Connection;
@@ -15,6 +15,7 @@ use crate::container::{self, Container};
 use crate::image::local::{self, LocalImage};
 use crate::monitor::Status;
 use crate::plan::{PullPolicy, UNIT_LABEL};
+use crate::registry::Platform;
 use crate::storage::events::{Event, EventKind};
 use crate::systemd;
 use crate::types::{ImageReference, Invalid, Report, ReportKind};
@@ -29,7 +30,7 @@ const AUTHFILE: &str = "io.containers.autoupdate.authfile";
 /// How to update.
 #[derive(Debug)]
 pub(crate) struct AutoUpdate {
-    /// Only looks whether there are newer images.
+    /// Only checks whether there are newer images.
     pub(crate) dry_run: bool,
     /// If a unit does not start with a newer image, it gets the old one back.
     pub(crate) rollback: bool,
@@ -200,23 +201,40 @@ impl Task {
         let name = self.reference()?.to_string();
         let labelled = self.container.config.labels.get(AUTHFILE).map(PathBuf::from);
         let (authfile, tls_verify) = (labelled.or_else(|| how.authfile.clone()), how.tls_verify);
+        let platform = platform_of(&image);
         let is_newer = match self.policy {
             Policy::Local => local::find(store, &context.registries, &name)?.id != image.id,
             Policy::Registry => {
                 let connection = Connection { authfile: authfile.clone(), tls_verify, ..Connection::default() };
-                let there = digest_at_registry(context, &name, connection)?;
-                let forms = local::forms(store, &image)?;
-                forms.iter().all(|form| form.manifest.digest != there && !form.indexes.contains(&there))
+                let there = digests_at_registry(context, &name, &platform, connection)?;
+                let is_there = |form: &LocalImage| {
+                    let mut own = form.indexes.iter().chain([&form.manifest.digest]);
+                    own.any(|digest| there.contains(digest))
+                };
+                !local::forms(store, &image)?.iter().any(is_there)
             }
         };
         if !is_newer || how.dry_run {
             return Ok(if is_newer { Outcome::Pending } else { Outcome::Current });
         }
         if self.policy == Policy::Registry {
-            let how = Pull { policy: PullPolicy::Always, authfile, tls_verify, ..Pull::default() };
+            // An image for this host may say otherwise, as with `run`.
+            let platform = Some(platform).filter(|platform| *platform != Platform::host());
+            let how = Pull { policy: PullPolicy::Always, platform, authfile, tls_verify, ..Pull::default() };
             pull(context, &name, &how, observer)?;
+            // A mirror is behind, or the registry has the same image in another form.
+            if local::find(store, &context.registries, &name)?.id == image.id {
+                return Ok(Outcome::Current);
+            }
         }
         self.replaced = Some(image);
         Ok(Outcome::Failed)
     }
+}
+
+/// The platform that an image is for; what it does not say of it is the host's.
+fn platform_of(image: &LocalImage) -> Platform {
+    let config = &image.config;
+    let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    Platform::of(given(&config.os), given(&config.architecture), config.variant.as_deref())
 }

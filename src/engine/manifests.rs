@@ -179,15 +179,21 @@ pub(crate) fn remote_document(context: &Context, name: &str, how: &Add) -> Resul
     Ok(remote(context, name, how, |client, place| registry::block_on(client.manifest(place)))?.bytes)
 }
 
-/// The digest of the manifest for this host that a registry has under a name.
-pub(super) fn digest_at_registry(context: &Context, name: &str, connection: Connection) -> Result<Digest, Report> {
+/// The digest of what a registry has under a name, and that of the manifest for a platform there.
+pub(super) fn digests_at_registry(
+    context: &Context,
+    name: &str,
+    platform: &Platform,
+    connection: Connection,
+) -> Result<[Digest; 2], Report> {
     let how = Add { connection, ..Add::default() };
     let found = remote(context, name, &how, |client, place| registry::block_on(client.manifest(place)))?;
     let refuse = |fault: Fault| unreadable(name, &fault.to_string());
-    match Kind::parse(&found.bytes, &found.media_type).map_err(refuse)? {
-        Kind::Manifest(_) => Ok(found.digest),
-        Kind::Index(index) => Ok(index.choose(&Platform::host()).map_err(refuse)?.digest.clone()),
-    }
+    let chosen = match Kind::parse(&found.bytes, &found.media_type).map_err(refuse)? {
+        Kind::Manifest(_) => found.digest.clone(),
+        Kind::Index(index) => index.choose(platform).map_err(refuse)?.digest.clone(),
+    };
+    Ok([found.digest, chosen])
 }
 
 /// Pushes a list, and with `all` the images in it that the store has; the others must be in the registry. What it

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use serde_json::json;
 
-use crate::support::image::Image;
-use crate::support::{Lab, Registry};
+use crate::support::image::{Compression, Image, payload_layer};
+use crate::support::{Lab, Output, Registry};
 
 /// Plays a manager that restarts units with these results, and returns their names. It is there until it is joined.
 fn manager(lab: &Lab, results: &[&'static str]) -> JoinHandle<Vec<String>> {
@@ -96,6 +96,28 @@ fn message(kind: u8, fields: &[Vec<u8>], body: &[u8]) -> Vec<u8> {
     [&bytes, body].concat()
 }
 
+/// Puts an image into a registry, under a name.
+#[track_caller]
+fn publish(lab: &Lab, image: &Image, name: &str) {
+    let archive = lab.work("published");
+    fs::write(&archive, image.oci_archive("x:1")).expect("written");
+    let copy = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
+    let copy = lab.program("skopeo", copy).arg(format!("oci-archive:{}", archive.display()));
+    copy.arg(format!("docker://{name}")).run().says_nothing();
+}
+
+/// Starts a container in a unit of its name; `words` are options, and its image.
+#[track_caller]
+fn start(lab: &Lab, name: &str, policy: &str, words: &[&str]) {
+    let label = format!("io.containers.autoupdate={policy}");
+    let run = lab.rc(["run", "-d", "-q", "--network", "none", "--name", name, "--label", &label]).args(words);
+    run.args(["/payload", "sleep"]).env("PODMAN_SYSTEMD_UNIT", format!("{name}.service")).run().succeeds();
+}
+
+fn update(lab: &Lab, words: &[&str]) -> Output {
+    lab.rc(["auto-update", "--format", "{{.Unit}} {{.Policy}} {{.Updated}}"]).args(words).run()
+}
+
 #[test]
 fn containers_get_the_images_that_their_labels_ask_for_and_go_back_if_their_units_fail() {
     require!(program "docker-registry");
@@ -107,23 +129,13 @@ fn containers_get_the_images_that_their_labels_ask_for_and_go_back_if_their_unit
     let image = registry.image("app:1");
     let archive = lab.work("archive");
     let version = |number: u32| Image::payload().config(json!({ "Labels": { "version": number.to_string() } }));
-    let push = |number: u32| {
-        fs::write(&archive, version(number).oci_archive("x:1")).expect("written");
-        let copy = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
-        let copy = lab.program("skopeo", copy).arg(format!("oci-archive:{}", archive.display()));
-        copy.arg(format!("docker://{image}")).run().says_nothing();
-    };
+    let push = |number: u32| publish(&lab, &version(number), &image);
     let load = |number: u32| {
         fs::write(&archive, version(number).oci_archive("localhost/own:1")).expect("written");
         lab.rc(["load", "-q", "-i"]).arg(&archive).run().exits(0).stdout();
     };
-    let start = |name: &str, policy: &str, image: &str| {
-        let label = format!("io.containers.autoupdate={policy}");
-        let run = lab.rc(["run", "-d", "-q", "--network", "none", "--name", name, "--label", &label, image]);
-        run.args(["/payload", "sleep"]).env("PODMAN_SYSTEMD_UNIT", format!("{name}.service")).run().exits(0).stdout();
-    };
-    let update =
-        |words: &[&str]| lab.rc(["auto-update", "--format", "{{.Unit}} {{.Policy}} {{.Updated}}"]).args(words).run();
+    let start = |name: &str, policy: &str, image: &str| start(&lab, name, policy, &[image]);
+    let update = |words: &[&str]| update(&lab, words);
     lab.rc(["auto-update"]).run().prints("");
     push(1);
     load(1);
@@ -172,5 +184,43 @@ fn containers_get_the_images_that_their_labels_ask_for_and_go_back_if_their_unit
     let said = update(&[]).exits(125).stderr();
     assert!(said.contains("cannot update `odd`: auto-update policy `sometimes` must be registry"), "{said}");
     lab.rc(["rm", "-fa", "-t", "0"]).run().exits(0).stdout();
+    registry.stop();
+}
+
+#[test]
+fn a_container_of_another_platform_is_compared_with_that_and_an_image_in_another_form_is_not_newer() {
+    require!(program "docker-registry");
+    require!(program "skopeo");
+    only!(Full);
+    let lab = Lab::new();
+    let registry = Registry::empty(&lab);
+    let list = registry.image("app:1");
+    let (own, other) = if cfg!(target_arch = "x86_64") { ("amd64", "386") } else { ("arm64", "amd64") };
+    let publish = |versions: [u32; 2], packed: Compression| {
+        let members = [(own, versions[0]), (other, versions[1])].map(|(architecture, version)| {
+            let image = Image::new().packed_layer(payload_layer(), packed).architecture(architecture);
+            let name = registry.image(&format!("app:{architecture}"));
+            publish(&lab, &image.config(json!({ "Labels": { "version": version.to_string() } })), &name);
+            name
+        });
+        lab.rc(["buildx", "imagetools", "create", "-t", &list]).args(members).run().says_nothing();
+    };
+    let has = || lab.rc(["image", "inspect", "-f", "{{.Architecture}} {{.Labels.version}}", &list]).run().text();
+    publish([1, 1], Compression::Gzip);
+    start(&lab, "web", "registry", &["--platform", &format!("linux/{other}"), &list]);
+    update(&lab, &[]).prints("web.service registry false\n");
+    // Another list, with the same image for this platform.
+    publish([2, 1], Compression::Gzip);
+    update(&lab, &[]).prints("web.service registry false\n");
+    // The same images, which another manifest names. There is no manager who would restart the unit.
+    publish([2, 1], Compression::Zstd);
+    update(&lab, &[]).prints("web.service registry false\n");
+    assert_eq!(has(), format!("{other} 1"));
+    publish([2, 2], Compression::Gzip);
+    let played = manager(&lab, &["done"]);
+    update(&lab, &[]).prints("web.service registry true\n");
+    assert_eq!(played.join().expect("a manager"), ["web.service"]);
+    assert_eq!(has(), format!("{other} 2"));
+    lab.rc(["rm", "-f", "-t", "0", "web"]).run().succeeds();
     registry.stop();
 }

@@ -168,6 +168,12 @@ impl Image {
         self
     }
 
+    /// Sets the architecture, in Go's words.
+    pub(crate) fn architecture(mut self, name: &'static str) -> Self {
+        self.architecture = name;
+        self
+    }
+
     /// Sets the part of the configuration that containers inherit: `Env`, `Cmd`, `User`, …
     pub(crate) fn config(mut self, config: Value) -> Self {
         self.config = config;

@@ -204,7 +204,7 @@ fn a_unit_gets_an_image_that_is_newer_and_the_old_one_back_if_it_fails() {
         lab.rc(["commit", "-q", "other", &image]).run().succeeds();
         lab.rc(["rm", "other"]).run().succeeds();
     };
-    let update = || lab.rc(["auto-update", "--format", "{{.Unit}} {{.Updated}}"]).run().stdout();
+    let update = || lab.rc(["auto-update", "--format", "{{.Unit}} {{.Updated}}"]).run().exits(0).stdout();
     let first = shown();
     assert_eq!(update(), format!("{unit} false\n"));
     change(&["write", "/new", "x"]);
