@@ -67,7 +67,7 @@ pub(crate) fn images(context: &Context) -> Result<Images, Report> {
             same.digests.extend(digests);
             same.manifests.extend(manifests);
             same.image.names.extend(image.names);
-            same.image.history.extend(image.history);
+            local::add_history(&mut same.image.history, image.history);
             continue;
         }
         let containers = containers.iter().filter(|container| container.config.uses_image(&image.id)).count();

@@ -117,7 +117,8 @@ fn of_image(context: &Context, store: &Store, name: &str) -> Result<Option<Objec
         Ok(mut image) => {
             let map = context.ids()?.key();
             let forms = local::forms(store, &image)?;
-            image.history = forms.iter().flat_map(|form| form.history.clone()).collect();
+            image.history.clear();
+            forms.iter().for_each(|form| local::add_history(&mut image.history, form.history.clone()));
             image.names = forms.iter().flat_map(|form| form.names.clone()).collect();
             let digests = forms.iter().flat_map(LocalImage::digests).collect();
             let size = image.size(store, &map)?;

@@ -185,6 +185,15 @@ fn forms_in(store: &Store, index: &[IndexEntry], image: &LocalImage) -> Vec<Loca
     unique_manifests(index).filter(has_id).filter_map(|manifest| read(store, index, manifest, None).ok()).collect()
 }
 
+/// Adds what another form of an image has been called, as far as no form before it had that name.
+pub(crate) fn add_history(history: &mut Vec<String>, more: Vec<String>) {
+    for name in more {
+        if !history.contains(&name) {
+            history.push(name);
+        }
+    }
+}
+
 /// All images, in the order of index.json, and the errors of those that could not be read. An image that is removed
 /// meanwhile is in neither list.
 pub(crate) fn list(store: &Store) -> Result<(Vec<LocalImage>, Vec<Error>), Error> {

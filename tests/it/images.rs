@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Lab;
 use crate::support::image::{Compression, Image, Layer};
@@ -86,6 +86,17 @@ fn an_image_in_two_forms_is_one_until_its_last_name_is_removed() {
     let names = |digest: &str| format!("docker.io/library/same@{digest}");
     assert_eq!(object["RepoDigests"], json!([names(rows[0].1), names(rows[1].1)]));
     assert_eq!(object["Digest"], json!(rows[1].1), "the form that was asked for");
+    // A name that both have had is one.
+    load(&lab, &form(Compression::None), "docker.io/library/same:gzip");
+    load(&lab, &form(Compression::Gzip), "docker.io/library/same:gzip");
+    let sorted = |names: &Value| {
+        let names = names.as_array().expect("names").iter().filter_map(Value::as_str);
+        names.map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    let objects = [&["inspect", "same:plain"][..], &["images", "--format", "json"]].map(|it| lab.rc(it).run().json());
+    for names in [&objects[0][0]["NamesHistory"], &objects[1][0]["History"]] {
+        assert_eq!((json!(sorted(names)), names.as_array().map(Vec::len)), (tags.clone(), Some(2)), "{names}");
+    }
     lab.rc(["rmi", "same:gzip"]).run().prints("Untagged: docker.io/library/same:gzip\n");
     lab.rc(["images", "-q", "--no-trunc"]).run().prints(format!("{ids}\n"));
     lab.rc(["rmi", "same:plain"]).run().prints(format!("Untagged: docker.io/library/same:plain\nDeleted: {id}\n"));

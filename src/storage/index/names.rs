@@ -60,15 +60,21 @@ fn names(old: Option<&Vec<&Descriptor>>, new: &[&Descriptor]) -> Vec<String> {
     let had = old.map(|entries| current(entries)).unwrap_or_default();
     let now = current(new);
     let past = old.map(|entries| history(entries.iter().copied())).unwrap_or_default();
-    // A name that was given once more is the latest again.
-    let added: Vec<String> = now.iter().filter(|name| !had.contains(name)).cloned().collect();
+    // A name that was given once more, whether it was still there or not, is the latest again.
+    let added = &now[..(0..now.len()).find(|&first| is_in_order(&now[first..], &had)).unwrap_or(now.len())];
     let rest = past.into_iter().filter(|name| !added.contains(name));
     let mut all: Vec<String> = added.iter().cloned().chain(rest).collect();
-    if all == now {
+    if all.len() == now.len() {
         return Vec::new();
     }
     all.truncate(MOST);
     all
+}
+
+/// Whether all of these are among the others, in the same order.
+fn is_in_order(names: &[String], others: &[String]) -> bool {
+    let mut others = others.iter();
+    names.iter().all(|name| others.any(|other| other == name))
 }
 
 fn by_image(entries: &[Descriptor]) -> HashMap<&Digest, Vec<&Descriptor>> {
@@ -113,6 +119,13 @@ mod tests {
         assert_eq!((of(&a), of(&b)), (("one:1 two:1".to_owned(), 1), ("one:1".to_owned(), 1)));
         tag("h.io/two:1", &a);
         assert_eq!(of(&a), ("two:1 one:1".to_owned(), 0));
+        // A name that is given once more is the latest again.
+        tag("h.io/one:1", &a);
+        assert_eq!(of(&a), ("one:1 two:1".to_owned(), 0));
+        store.untag(&name("h.io/two:1")).expect("untagged");
+        tag("h.io/four:1", &a);
+        tag("h.io/one:1", &a);
+        assert_eq!(of(&a), ("one:1 four:1 two:1".to_owned(), 1));
         tag("h.io/three:1", &b);
         assert_eq!(of(&b), ("three:1 one:1".to_owned(), 1));
         (0..100).for_each(|number| {
