@@ -68,11 +68,11 @@ fn a_list_is_made_of_what_registries_have() {
     assert_eq!(list(&pushed)["mediaType"], "application/vnd.oci.image.index.v1+json");
     // A list alone is copied as it is, a single image only if that is asked for; what is named twice is there once.
     let copy = registry.image("app:copy");
-    tools(&["create", "-t", &copy, &all]).says_nothing();
+    tools(&["create", "--progress=plain", "-t", &copy, &all]).is(0, "", format!("Pushing to {copy}...\n"));
     assert_eq!(raw(&copy), pushed);
     tools(&["create", "-t", &copy, &amd]).says_nothing();
     assert_eq!(members(&list(&raw(&copy))), both[..1]);
-    tools(&["create", "--append", "-t", &copy, &all]).says_nothing();
+    tools(&["create", "--append", "--progress", "none", "-t", &copy, &all]).says_nothing();
     assert_eq!(members(&list(&raw(&copy))), both);
     tools(&["create", "--prefer-index=false", "-t", &copy, &amd]).says_nothing();
     assert_eq!(format!("sha256:{}", hex(&raw(&copy))), first);
@@ -110,7 +110,9 @@ fn a_list_is_made_of_what_registries_have() {
         ),
         (&["create", "--append", "-t", &registry.image("app:none"), &all], "app:none"),
         (&["create", "--raw", "-t", &all, &all], "no options `--raw` and `--format`"),
+        (&["create", "--progress=rawjson", "-t", &all, &all], "no status in JSON"),
         (&["inspect", "--append", &all], "no option `--append`"),
+        (&["inspect", "--progress=plain", &all], "no option `--progress`"),
     ] {
         let refused = tools(words).exits(125).stderr();
         assert!(refused.contains(message), "{words:?}: {refused}");

@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Make a list of a single image, too; false leaves it as it is (create; default: true)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     prefer_index: Option<bool>,
+    /// Print the names that are pushed (create): tty and plain do, auto, none and quiet do not
+    #[arg(long, value_name = "STYLE", hide_possible_values = true)]
+    progress: Option<Progress>,
     /// Print the manifest, or the list, as it is there
     #[arg(long)]
     raw: bool,
@@ -51,6 +54,23 @@ pub(crate) struct Args {
     /// The name of an image, or of a list of images; of create also a digest, or a descriptor as JSON
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+}
+
+/// How it is shown what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Progress {
+    /// As it fits a command that takes no time: not at all.
+    Auto,
+    /// On a terminal.
+    Tty,
+    /// By lines.
+    Plain,
+    /// As BuildKit's status, in JSON.
+    Rawjson,
+    /// Not at all.
+    None,
+    /// As `build` calls that.
+    Quiet,
 }
 
 /// The commands of imagetools.
@@ -81,6 +101,7 @@ fn inspect(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         (args.dry_run, "--dry-run"),
         (!args.files.is_empty(), "--file"),
         (args.prefer_index.is_some(), "--prefer-index"),
+        (args.progress.is_some(), "--progress"),
         (!args.tags.is_empty(), "--tag"),
     ] {
         if is_given {

@@ -1,6 +1,6 @@
 //! `rc buildx imagetools create`.
 
-use super::Args;
+use super::{Args, Progress};
 use crate::cmd::Ctx;
 use crate::cmd::args::read_all;
 use crate::engine::{self, AddToList, Annotation, AnnotationLevel, Combine, Push};
@@ -12,6 +12,10 @@ use crate::ui;
 pub(super) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     if args.raw || args.format.is_some() {
         return Err(Error::new("`imagetools create` has no options `--raw` and `--format`: `inspect` has"));
+    }
+    if args.progress == Some(Progress::Rawjson) {
+        return Err(Error::new("`imagetools create` has no status in JSON: nothing is built")
+            .with_hint("use `--progress=plain`"));
     }
     let mut sources: Vec<String> = read_all(&args.files)?.into_iter().map(|file| file.text).collect();
     sources.extend(args.names.iter().cloned());
@@ -39,7 +43,9 @@ pub(super) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         return Ok(Exit::SUCCESS);
     }
     let how = Push { connection, ..Push::default() };
+    let progress = ui::progress::for_push(!matches!(args.progress, Some(Progress::Plain | Progress::Tty)));
     for name in &args.tags {
+        progress.start(name);
         made.push(&ctx.engine, name, &how)?;
     }
     Ok(Exit::SUCCESS)
