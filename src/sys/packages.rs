@@ -72,6 +72,7 @@ impl Package {
             (Self::Passt, _) => "passt",
             (Self::Gpgv, Family::Apt | Family::Apk) => "gpgv",
             (Self::Gpg, Family::Apt) => "gpg",
+            (Self::Cpp, Family::Pacman | Family::Apk) => "gcc",
             (Self::Cpp, _) => "cpp",
             (Self::Gpgv | Self::Gpg, Family::Dnf) => "gnupg2",
             (Self::Gpg, Family::Apk) | (Self::Gpgv | Self::Gpg, Family::Pacman) => "gnupg",
@@ -123,6 +124,7 @@ mod tests {
             assert_eq!(Package::Uidmap.command(Family::of(os_release)), expected, "{os_release:?}");
         }
         assert_eq!(Package::UserBus.command(Some(Family::Pacman)), "`sudo pacman -S dbus`");
+        assert_eq!(Package::Cpp.command(Some(Family::Apk)), "`sudo apk add gcc`");
         assert_eq!(Package::Passt.command(Some(Family::Dnf)), "`sudo dnf install passt`");
     }
 }

@@ -34,6 +34,10 @@ fn tools_find_what_they_parse_under_the_name_that_they_call() {
     assert_eq!(version.lines().count(), 1, "{version}");
     let info = called(&lab, "docker", "info --format {{json_.}}").run().json();
     assert!(info["DriverStatus"][0][0] == "Backing Filesystem" && info["OSType"] == "linux", "{info}");
+    // A global option comes before the command there, too.
+    let other = lab.work("other-store");
+    let info = lab.called("docker", ["--root"]).arg(&other).args(["info", "-f", "{{.DockerRootDir}}"]).run().text();
+    assert_eq!(info, other.display().to_string());
     let info = called(&lab, "podman", "info").run().text();
     assert!(!info.contains("runc"), "{info}");
     // Programs decide by these words whether docker is podman.

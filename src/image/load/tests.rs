@@ -396,7 +396,7 @@ fn names_and_links_of_an_archive_are_bounded() {
         let mut archive = Archive::default();
         archive.file(first, b"x");
         let part = "x".repeat(200);
-        // Some twenty thousand would be needed of short names.
+        // Some quarter of a million would be needed of short names.
         for number in 0..2200 {
             let long = format!("{number}/{}", [part.as_str(); 19].join("/"));
             archive.pax(&[(b"path", long.as_bytes()), (b"linkpath", long.as_bytes())]).symlink("l", "t");

@@ -133,6 +133,8 @@ fn look(here: &[OwnedFd], name: &OsStr) -> Result<Found, Errno> {
 mod tests {
     use std::path::PathBuf;
 
+    use rustix::fs::{CWD, mknodat};
+
     use super::*;
 
     /// Layers, lowest first: files with their content, links `NAME -> TARGET`, directories `NAME/`.
@@ -189,11 +191,18 @@ mod tests {
         let etc = all.lowers[1].join("etc");
         let data = all.lowers.iter().rev().cloned().collect();
         assert_eq!(read(&Layers { lowers: Vec::new(), data, is_root: false }).as_deref(), Some("a"));
-        let is_set = rustix::fs::setxattr(&etc, super::super::OPAQUE, b"y", rustix::fs::XattrFlags::empty());
-        if is_set.is_ok() {
-            assert_eq!(read(&all), None);
-        }
+        rustix::fs::setxattr(&etc, super::super::OPAQUE, b"y", rustix::fs::XattrFlags::empty()).expect("an attribute");
+        assert_eq!(read(&all), None);
         all.lowers.truncate(1);
         assert_eq!(read(&all).as_deref(), Some("a"));
+        // A whiteout, of the file and of its directory.
+        for removed in ["etc/hosts", "etc"] {
+            let home = tempfile::tempdir().expect("a directory");
+            let all = layers(home.path(), &[&[("etc/hosts", "a")], &[("etc/x", "")], &[("x", "")]]);
+            let path = all.lowers[2].join(removed);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            mknodat(CWD, &path, FileType::CharacterDevice, Mode::empty(), 0).expect("a whiteout");
+            assert_eq!(read(&all), None, "{removed}");
+        }
     }
 }
