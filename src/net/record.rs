@@ -5,6 +5,7 @@
 //!               NAME/network.json    the record; the network exists if this does. Written aside and renamed
 //!                    lock            held for a moment: an address is given, a keeper is made, the record changes
 //!                    last            the addresses that were given last, one line for each subnet: a hint
+//!                    visited         locked, shared, by who is in the network without an address (`member/visit`)
 //!                    leases/ADDRESS  who has the address (`lease`)
 //! ```
 //!
@@ -171,9 +172,9 @@ impl Networks {
         let path = directory.join("lock");
         let lock = loop {
             match FileLock::exclusive(&path) {
-                // Another network has the name by now.
-                Ok(lock) if !lock.is_of(&path) && fs::symlink_metadata(&path).is_ok() => {}
-                Ok(lock) => break lock,
+                Ok(lock) if lock.is_of(&path) => break lock,
+                // The network was removed meanwhile: another one may have the name by now, without a lock yet.
+                Ok(_) => {}
                 Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
@@ -326,6 +327,29 @@ mod tests {
         drop(all);
         assert_eq!(names(&networks), ["podman"]);
         assert!(!networks.directory(&app.name).exists());
+    }
+
+    #[test]
+    fn who_has_waited_for_a_lock_has_that_of_the_network_of_now() {
+        let home = tempfile::tempdir().expect("directory");
+        let networks = Networks::of(home.path());
+        let app = record("app");
+        networks.create(&app).expect("created");
+        let held = networks.lock(&app.name).expect("locked").expect("there");
+        let path = networks.directory(&app.name).join("lock");
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(&path).expect("there"));
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| networks.lock(&app.name).expect("locked").expect("there"));
+            let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&format!(":{inode} "));
+            while !fs::read_to_string("/proc/locks").expect("locks").lines().any(waits) {
+                std::thread::yield_now();
+            }
+            remove_directory(&held.directory).expect("removed");
+            networks.create(&app).expect("created again, without a lock");
+            drop(held);
+            let second = second.join().expect("a lock");
+            assert!(second.lock.as_ref().is_some_and(|lock| lock.is_of(&path)));
+        });
     }
 
     #[test]

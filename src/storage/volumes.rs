@@ -66,12 +66,12 @@ impl Volume {
         let path = self.directory.join("lock");
         loop {
             match take(path.clone()) {
-                // Another volume has the name by now.
-                Ok(lock) if !lock.is_of(&path) && fs::symlink_metadata(&path).is_ok() => {}
-                // A directory that was moved to the trash has no record here.
-                Ok(lock) => {
+                // What is left of a volume has no record.
+                Ok(lock) if lock.is_of(&path) => {
                     return Ok(fs::symlink_metadata(self.directory.join("volume.json")).is_ok().then_some(lock));
                 }
+                // The volume was removed meanwhile: another one may have the name by now, without a lock yet.
+                Ok(_) => {}
                 Err(error) if error.is_not_found() => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
@@ -235,6 +235,26 @@ mod tests {
             is_anonymous: false,
             options: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn who_has_waited_for_a_lock_has_that_of_the_volume_of_now() {
+        let (_home, store) = store();
+        let volume = store.create_volume(&record("data")).expect("made");
+        let held = volume.lock().expect("locked").expect("there");
+        let path = volume.directory.join("lock");
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(&path).expect("there"));
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| volume.lock().expect("locked").expect("there"));
+            let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&format!(":{inode} "));
+            while !fs::read_to_string("/proc/locks").expect("locks").lines().any(waits) {
+                std::thread::yield_now();
+            }
+            assert!(store.remove_volume(&volume.record.name).expect("removed"));
+            store.create_volume(&record("data")).expect("made again, without a lock");
+            drop(held);
+            assert!(second.join().expect("a lock").is_of(&path));
+        });
     }
 
     #[test]
