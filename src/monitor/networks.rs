@@ -112,7 +112,8 @@ impl Networks {
         }
         self.know_each_other();
         joined?;
-        self.linked_hosts().map(drop).inspect_err(|_| {
+        let all_run = self.linked_hosts().and_then(|linked| linked.missing.map_or(Ok(()), |error| Err(error.into())));
+        all_run.inspect_err(|_| {
             for (_, member) in self.members.split_off(before) {
                 self.release(&member);
             }
@@ -166,7 +167,7 @@ impl Networks {
             name_servers: all().flat_map(|member| member.name_servers()).collect(),
             is_internal: !self.members.is_empty() && !has_helper(config) && all().all(|member| member.record.internal),
             // One that has ended meanwhile has no line any more.
-            links: self.linked_hosts().unwrap_or_default(),
+            links: self.linked_hosts().map(|linked| linked.hosts).unwrap_or_default(),
         };
         let base = files::base_of(directory, config)?;
         for (name, content) in files::of_network(config, &places, base.as_deref())? {

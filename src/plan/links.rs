@@ -20,11 +20,8 @@ pub(super) fn linked(mut network: Network, links: &[String], facts: &Facts) -> R
         let asked: Linked = text.parse().map_err(Error::option(OPTION))?;
         let other = namespaces::container(facts, OPTION, asked.to.as_str())?;
         let linked = Linked { to: other.name.clone(), ..asked };
-        let mut all = endpoints.iter().flat_map(|endpoint| &endpoint.links);
-        match all.find(|earlier| earlier.alias == linked.alias) {
-            Some(earlier) if earlier.to == linked.to => continue,
-            Some(earlier) => return Err(refused(text, &format!("`{}` has that name already", earlier.to))),
-            None => {}
+        if !is_new(&linked, endpoints.iter().flat_map(|endpoint| &endpoint.links), text)? {
+            continue;
         }
         let mut common: Vec<&mut Endpoint> = endpoints.iter_mut().filter(|own| is_in(own, other)).collect();
         if common.is_empty() {
@@ -43,17 +40,40 @@ fn refused(text: &str, reason: &str) -> Error {
     Error::option(OPTION)(Invalid::new("link", text, reason))
 }
 
+/// Whether the container has no such link yet. Fails if it has the name for another container.
+fn is_new<'a>(linked: &Linked, mut others: impl Iterator<Item = &'a Linked>, text: &str) -> Result<bool, Error> {
+    match others.find(|earlier| earlier.alias == linked.alias) {
+        Some(earlier) if earlier.to == linked.to => Ok(false),
+        Some(earlier) => Err(refused(text, &format!("`{}` has that name already", earlier.to))),
+        None => Ok(true),
+    }
+}
+
 fn is_in(own: &Endpoint, other: &ContainerConfig) -> bool {
     own.is_bridge() && other.network.bridges().any(|(name, _)| own.network.as_ref() == Some(&name))
 }
 
 impl ContainerConfig {
-    /// A link of `network connect` to this container, in this network. Fails if the container is not in it.
-    pub(crate) fn linked_in(&self, network: &Name, asked: Linked) -> Result<Linked, Error> {
-        match self.network.bridges().any(|(name, _)| name == *network) {
-            true => Ok(Linked { to: self.name.clone(), ..asked }),
-            false => Err(Error::NotConnected { container: self.name.clone(), network: network.clone() }),
+    /// Adds a link of `network connect` to a further endpoint of this container, in this network. Fails if the other
+    /// container is not in it, or if this one has the name for yet another.
+    pub(crate) fn link(
+        &self,
+        endpoint: &mut Endpoint,
+        network: &Name,
+        other: &Self,
+        asked: Linked,
+    ) -> Result<(), Error> {
+        if !other.network.bridges().any(|(name, _)| name == *network) {
+            return Err(Error::NotConnected { container: other.name.clone(), network: network.clone() });
         }
+        let text = asked.to_string();
+        let linked = Linked { to: other.name.clone(), ..asked };
+        // Of other networks it may have the same one.
+        is_new(&linked, self.network.endpoints().iter().flat_map(|earlier| &earlier.links), &text)?;
+        if is_new(&linked, endpoint.links.iter(), &text)? {
+            endpoint.links.push(linked);
+        }
+        Ok(())
     }
 }
 
@@ -96,7 +116,21 @@ mod tests {
             let links: Vec<&str> = link.split(' ').collect();
             assert!(of(own, &links).is_err_and(|error| error.contains(expected)), "{own} {link}");
         }
-        let connected = db.linked_in(&"web".parse().expect("a name"), "db".parse().expect("a link"));
-        assert_eq!(connected.unwrap_err().to_string(), "container `db` is not in the network `web`");
+        let web = ContainerConfig { network: network("web"), ..db.clone() };
+        let own = linked(network("app"), &["db:sql".to_owned()], &facts).expect("a network");
+        let own = ContainerConfig { network: own, ..db.clone() };
+        let connect = |to: &[(&ContainerConfig, &str)]| {
+            let mut endpoint = web.network.endpoints()[0].clone();
+            let links = to.iter().try_for_each(|(other, text)| {
+                own.link(&mut endpoint, &"web".parse().expect("a name"), other, text.parse().expect("a link"))
+            });
+            links.map(|()| endpoint.links.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(connect(&[(&db, "db")]), Err("container `db` is not in the network `web`".to_owned()));
+        let other = ContainerConfig { name: "other".parse().expect("a name"), ..web.clone() };
+        assert_eq!(connect(&[(&web, "db:sql"), (&web, "db:sql"), (&web, "db"), (&other, "other:x")]), Ok(3));
+        let taken = |text: &str| Err(format!("`--link`: invalid link `{text}`: `db` has that name already"));
+        assert_eq!(connect(&[(&other, "other:sql")]), taken("other:sql"));
+        assert_eq!(connect(&[(&web, "db:x"), (&other, "other:x")]), taken("other:x"));
     }
 }

@@ -40,6 +40,8 @@ fn a_link_is_a_name_in_the_network_for_one_container_and_follows_the_other_s_add
     lab.rc(["exec", "web", "/payload", "ask", "tcp", &format!("{}:7", address(&lab, "db")), "hi"]).run().prints("hi\n");
     // `network connect` gives one as well, and both are shown as docker does it.
     start(&lab, "late", &["--network", "slirp4netns"]);
+    let refused = lab.rc(["network", "connect", "--link", "db:x", "--link", "web:x", "app", "late"]).run().exits(125);
+    assert!(refused.stderr().contains("`--link`: invalid link `web:x`: `db` has that name already"), "{refused}");
     lab.rc(["network", "connect", "--link", "db:sql", "app", "late"]).run().says_nothing();
     assert_eq!(look_up("late", "sql"), address(&lab, "db"));
     let shown = "{{json .HostConfig.Links}} {{json .NetworkSettings.Networks.app.Links}}";
@@ -55,7 +57,13 @@ fn without_a_name_server_a_link_is_a_line_of_hosts_and_the_other_must_run() {
     let options = ["--rm", "--network", "podman", "--link", "db:sql"];
     let hosts = lab.rc(["run"]).args(options).args(["payload", "/payload", "read", "/etc/hosts"]).run().text();
     assert!(hosts.starts_with(&format!("{}\tsql\n", address(&lab, "db"))), "{hosts}");
+    // One that does not run takes its own line away.
+    start(&lab, "cache", &["--network", "podman"]);
+    start(&lab, "web", &["--network", "podman", "--link", "db:sql", "--link", "cache:fast"]);
     lab.rc(["stop", "-t", "0", "db"]).run().succeeds();
+    lab.rc(["network", "connect", "app", "web"]).run().says_nothing();
+    let hosts = lab.rc(["exec", "web", "/payload", "read", "/etc/hosts"]).run().text();
+    assert!(hosts.starts_with(&format!("{}\tfast\n", address(&lab, "cache"))) && !hosts.contains("sql"), "{hosts}");
     for (network, link, expected) in [
         (
             "podman",

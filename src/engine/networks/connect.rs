@@ -18,11 +18,11 @@ pub(crate) fn connect_network(
     let store = context.store()?;
     let record = find(&Networks::of(store.root()), network)?;
     let mut endpoint = request.endpoint(&record)?;
+    let container = find_container(context, container)?;
     for linked in request.linked()? {
         let other = find_container(context, linked.to.as_str())?;
-        endpoint.links.push(other.config.linked_in(&record.name, linked)?);
+        container.config.link(&mut endpoint, &record.name, &other.config, linked)?;
     }
-    let container = find_container(context, container)?;
     container::change_networks(&container, &NetworkChange::Connect(endpoint))?;
     happened::in_network(store, "connect", &record, &container.config.id);
     Ok(())

@@ -10,29 +10,39 @@ use crate::net::lease::Lease;
 use crate::net::member::Member;
 use crate::types::Name;
 
+/// What the container has names for in networks without a name server.
+#[derive(Debug, Default)]
+pub(super) struct Linked {
+    /// Names and addresses of those that run.
+    pub(super) hosts: Vec<(String, IpAddr)>,
+    /// The first one that does not.
+    pub(super) missing: Option<net::Error>,
+}
+
 impl Networks {
     /// The names that the container has for others in networks without a name server, and their addresses of now.
-    /// Fails if one of them does not run: it has no address then.
-    pub(super) fn linked_hosts(&self) -> Result<Vec<(String, IpAddr)>, Error> {
-        let mut hosts = Vec::new();
+    /// One that does not run has no address.
+    pub(super) fn linked_hosts(&self) -> Result<Linked, Error> {
+        let mut linked = Linked::default();
         for (_, Member { record, lease, .. }) in &self.members {
             if record.dns_enabled || lease.links.is_empty() {
                 continue;
             }
             let others = self.joiner.networks.live_leases(&record.name).map_err(net::Error::from)?;
-            for linked in &lease.links {
-                let Some(other) = others.iter().find(|other| other.name == linked.to) else {
-                    let (network, container) = (record.name.to_string(), linked.to.to_string());
-                    return Err(net::Error::LinkedToNobody { network, container }.into());
+            for link in &lease.links {
+                let Some(other) = others.iter().find(|other| other.name == link.to) else {
+                    let (network, container) = (record.name.to_string(), link.to.to_string());
+                    linked.missing.get_or_insert(net::Error::LinkedToNobody { network, container });
+                    continue;
                 };
-                hosts.extend(other.addresses.iter().map(|address| (linked.alias.to_string(), address.ip)));
+                linked.hosts.extend(other.addresses.iter().map(|address| (link.alias.to_string(), address.ip)));
             }
         }
-        Ok(hosts)
+        Ok(linked)
     }
 
     /// The names of the others that have the container's network, which is found by them, too. If a lease cannot be
-    /// written, they are not found.
+    /// written, they are not found. Waits for the lock of each network, which is held for moments.
     pub(in crate::monitor) fn name_others(&mut self, names: &[String]) {
         for (_, member) in &mut self.members {
             names.clone_into(&mut member.lease.members);
