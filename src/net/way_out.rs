@@ -26,6 +26,9 @@ use crate::types::{NetworkDriver, NetworkRecord, Report};
 /// How long the helper may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it may take until there is news: the first failure is none, and who waits a little longer hears why.
+pub(super) const NEWS_AFTER: Duration = Duration::from_secs(2 * PATIENCE.as_secs() + 5);
+
 /// The pause before another attempt: none after the first end, then this, and twice as long each time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause; a helper that has run for this long is one that works.

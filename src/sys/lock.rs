@@ -8,8 +8,8 @@ use std::path::Path;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FlockOperation, flock};
 
-use super::failpoint;
 use super::fs::{AtPath as _, PathError, open_record, open_record_with};
+use super::{failpoint, process};
 
 /// A lock on a file by flock(2), released when dropped or when the process dies. Forked children share it.
 #[derive(Debug)]
@@ -51,6 +51,11 @@ impl FileLock {
     pub(crate) fn release(self) {
         // Unlocking a locked file cannot fail.
         flock(&self.file, FlockOperation::Unlock).ok();
+    }
+
+    /// Keeps the lock as long as this process lives, and the programs that it executes.
+    pub(crate) fn keep(self) -> std::io::Result<()> {
+        process::keep_open(self.file.into())
     }
 
     fn take(path: &Path, operation: FlockOperation) -> Result<(Self, bool), PathError> {

@@ -372,6 +372,13 @@ pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     }
 }
 
+/// Leaves `fd` open until this process ends, also in the programs that it executes.
+pub(crate) fn keep_open(fd: OwnedFd) -> io::Result<()> {
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::empty())?;
+    std::mem::forget(fd);
+    Ok(())
+}
+
 /// A descriptor without a use, to be closed when there is no room for another.
 pub(crate) fn reserve_descriptor() -> io::Result<OwnedFd> {
     use rustix::fs::{Mode, OFlags};

@@ -103,7 +103,8 @@ pub(in crate::engine) fn remove_unused(
 }
 
 /// Removes a network; returns whether it existed. Fails if a container is to be in it, or is in it: a step of a build,
-/// or a container that is being connected and whose record does not say so yet. The caller holds the lock of all.
+/// or a container that is being connected and whose record does not say so yet; or if a program of the user's is. The
+/// caller holds the lock of all.
 ///
 /// The store's lock comes first, which a container that is being created has. With the network's own lock in hand
 /// neither it may be awaited, since a start waits for the network, nor may containers be listed: that removes what
@@ -121,7 +122,14 @@ fn remove_if_unused(store: &Store, name: &Name) -> Result<bool, Report> {
             return Err(Report::new(ReportKind::InUse, format!("the network `{name}` is in use by a build")));
         }
         let by: Vec<String> = leases.iter().map(|lease| format!("`{}`", lease.name)).collect();
-        if by.is_empty() { Ok(()) } else { Err(in_use(name, &by)) }
+        if !by.is_empty() {
+            return Err(in_use(name, &by));
+        }
+        if networks.is_visited(name)? {
+            let message = format!("the network `{name}` is in use by `rc unshare --rootless-netns`");
+            return Err(Report::new(ReportKind::InUse, message).with_hint("end the program that it runs first"));
+        }
+        Ok(())
     })
 }
 
