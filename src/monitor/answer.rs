@@ -121,11 +121,12 @@ impl Parts {
         (!is_waiting).then(|| refusal("the container is being started"))
     }
 
-    /// Calls the monitor and the relay of its ports by the container's name, which has changed.
+    /// Calls the monitor and the relay of its ports by the container's name, which has changed, and tells its pod.
     fn follow_name(&mut self) -> Event {
         let config = self.records.config().map_err(Report::from);
         if let Ok(config) = &config {
             self.program.rename_network(&config.name);
+            self.pod.rename(&config.name);
         }
         let step = |error| Report::new(ReportKind::of_step(&error), format!("cannot name the monitor: {error}"));
         let named = config.and_then(|config| take_title(&config.name).map_err(step));

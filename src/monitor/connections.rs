@@ -155,11 +155,9 @@ impl Connections {
         self.all.iter().any(|connection| connection.id == id && connection.waits)
     }
 
-    /// It is the monitor of a member of this pod, which has these names.
-    pub(super) fn set_member(&mut self, id: u64, names: Vec<String>) {
-        if let Some(connection) = self.get(id) {
-            connection.member = Some(names);
-        }
+    /// It is the monitor of a member of this pod, which has these names. Returns those that it had before, if any.
+    pub(super) fn set_member(&mut self, id: u64, names: Vec<String>) -> Option<Vec<String>> {
+        self.get(id)?.member.replace(names)
     }
 
     /// The names of the members of this pod that run, those of each member together.

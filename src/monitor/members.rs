@@ -9,11 +9,13 @@ use super::parts::Parts;
 use super::program::AskedBy;
 
 impl Parts {
-    /// A member is about to run.
+    /// A member is about to run, or has other names from now on.
     pub(super) fn member_joins(&mut self, id: u64, names: Vec<String>) {
         // A name that is missing there is no reason to refuse the member.
         drop(files::add_names(self.records.directory(), &names));
-        self.connections.set_member(id, names);
+        if let Some(before) = self.connections.set_member(id, names) {
+            drop(files::remove_names(self.records.directory(), &before));
+        }
         self.tell_networks();
     }
 

@@ -22,6 +22,7 @@ use super::start::{Error, step};
 use super::timers::{Timer, Timers};
 use crate::sys::process::{self, Child, CloneOptions, fork};
 use crate::sys::{prctl, signal, socket};
+use crate::types::Name;
 
 /// The pause before another attempt to find or start the pod.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -71,6 +72,17 @@ impl Membership {
         Ok(())
     }
 
+    /// The container has another name. If the pod's monitor has not read what it was told before, it does not hear of
+    /// it: this one does not wait.
+    pub(super) fn rename(&mut self, name: &Name) {
+        let Some(pod) = &mut self.pod else { return };
+        let Some(own) = pod.names.first_mut().filter(|own| *own != name.as_str()) else { return };
+        name.as_str().clone_into(own);
+        if let Some(connection) = &self.connection {
+            drop(tell_names(connection, pod));
+        }
+    }
+
     /// The pod, which has ended, was started again.
     pub(super) fn rejoin(&mut self) -> Event {
         if self.has_left {
@@ -105,12 +117,12 @@ impl Membership {
         match token {
             Token::Connection => {
                 let Some(connection) = &self.connection else { return };
-                if let Ok(Some(_)) = protocol::receive::<Event>(connection) {
+                match protocol::receive::<Event>(connection) {
                     // Whatever it is: a pod's monitor of another version says what it likes.
-                    self.is_known = true;
-                    return;
+                    Ok(Some(_)) => return self.is_known = true,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Ok(None) | Err(_) => self.connection = None,
                 }
-                self.connection = None;
             }
             Token::Revival => {
                 let Some(revival) = self.revival.take() else { return };
@@ -155,9 +167,13 @@ fn connect(pod: &MemberOf) -> Result<OwnedFd, Error> {
         rustix::fs::open(pod.directory.path(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| step("open the pod's directory")(errno.into()))?;
     let connection = socket::connect_at(directory.as_fd(), "ctl").map_err(step("connect to the pod"))?;
-    let join = Ask::Join { names: pod.names.clone() };
-    protocol::send(connection.as_fd(), &join, &[]).map_err(step("join the pod"))?;
+    rustix::io::ioctl_fionbio(&connection, true).map_err(|errno| step("join the pod")(errno.into()))?;
+    tell_names(&connection, pod).map_err(step("join the pod"))?;
     Ok(connection)
+}
+
+fn tell_names(connection: &OwnedFd, pod: &MemberOf) -> io::Result<()> {
+    protocol::send(connection.as_fd(), &Ask::Join { names: pod.names.clone() }, &[])
 }
 
 fn start(pod: &MemberOf) -> io::Result<Revival> {

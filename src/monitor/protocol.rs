@@ -84,7 +84,7 @@ pub(crate) enum Ask {
     Wait,
     /// It is the monitor of a container in this pod, as long as it is connected.
     Join {
-        /// The names of the container that `/etc/hosts` of the pod has meanwhile.
+        /// The names of the container that `/etc/hosts` of the pod has meanwhile. It says so again if they change.
         names: Vec<String>,
     },
     /// The pod that the container is in was started again, after an end that it had recorded.

@@ -17,7 +17,7 @@ pub(crate) struct MemberOf {
     pub(crate) id: ContainerId,
     /// The pod's directory.
     pub(crate) directory: ContainerDir,
-    /// The names of the container that the pod's `/etc/hosts` has while it runs.
+    /// The names of the container that the pod's `/etc/hosts` has while it runs: its own first, or none.
     pub(crate) names: Vec<String>,
     /// What starts it again.
     pub(crate) reviver: Box<dyn Revive>,

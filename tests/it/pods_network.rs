@@ -49,8 +49,13 @@ fn others_of_its_network_find_a_pod_by_the_names_of_its_members() {
     for name in ["p", "one", "two", "two.app"] {
         assert_eq!(look_up(name), address, "{name}");
     }
-    lab.rc(["rm", "-f", "-t", "0", "two"]).run().succeeds();
-    wait::until("it is not found any more", || (look_up("two.dns.podman") == "NXDOMAIN").then_some(()));
+    // One that is renamed is found by its new name alone.
+    lab.rc(["rename", "two", "second"]).run().succeeds();
+    wait::until("it has its new name", || (look_up("second.dns.podman") == address).then_some(()));
+    assert_eq!(look_up("two.dns.podman"), "NXDOMAIN");
+    assert_eq!(named_at(&lab, "one", "127.0.0.1"), ["one", "second"]);
+    lab.rc(["rm", "-f", "-t", "0", "second"]).run().succeeds();
+    wait::until("it is not found any more", || (look_up("second.dns.podman") == "NXDOMAIN").then_some(()));
     assert_eq!(look_up("one"), address);
     lab.rc(["rm", "-f", "-t", "0", "other"]).run().succeeds();
     remove(&lab);
