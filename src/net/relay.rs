@@ -214,6 +214,7 @@ impl Relay {
     fn fork(&mut self) -> io::Result<()> {
         let Some(spot) = &self.spot else { return Ok(()) };
         let (words, monitor) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&monitor, true)?;
         let (ready, ready_in) = pipe_with(PipeFlags::CLOEXEC)?;
         let parent = rustix::process::getpid();
         let child = process::fork(&CloneOptions::default(), || {

@@ -12,6 +12,10 @@ use crate::sys::process::{self, Child};
 /// already, so this is for clients.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// With so many bytes unread in the pipe no name is written to it: there is always room for the other words, even if
+/// the user has so many pipes that the kernel gives this one a page alone (pipe(7)).
+const MOST_UNREAD: u64 = 2048;
+
 /// What the monitor says, by one byte in a pipe, after which a name has its length and its bytes. The end of the pipe
 /// says that the container has ended: what servers have said is passed on, and then the process ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,14 @@ impl Word {
             Self::Reset => b"x".to_vec(),
             // Names are shorter.
             Self::Named(name) => [&[b'n', u8::try_from(name.len()).unwrap_or(0)], name.as_bytes()].concat(),
+        }
+    }
+
+    /// Writes it, unless it is a name and there is too much unread.
+    fn write(&self, pipe: &OwnedFd) {
+        let has_room = || rustix::io::ioctl_fionread(pipe).is_ok_and(|unread| unread < MOST_UNREAD);
+        if !matches!(self, Self::Named(_)) || has_room() {
+            rustix::io::write(pipe, &self.bytes()).ok();
         }
     }
 
@@ -74,7 +86,8 @@ pub(super) struct One {
 }
 
 impl One {
-    /// A process that has just been forked, and reads words from the other end of `words`.
+    /// A process that has just been forked, and reads words from the other end of `words`, into which the monitor
+    /// writes without waiting.
     pub(super) fn new(child: Child, words: OwnedFd, ready: OwnedFd) -> Self {
         Self { child, words: Some(words), ready, since: Instant::now() }
     }
@@ -99,7 +112,7 @@ impl One {
         self.say(&Word::Reset);
     }
 
-    /// Lets it call itself by another name.
+    /// Lets it call itself by another name. One that has stopped reading does not hear of it.
     pub(super) fn rename(&self, name: &str) {
         self.say(&Word::Named(name.to_owned()));
     }
@@ -114,7 +127,7 @@ impl One {
     /// One that has ended hears nothing.
     fn say(&self, word: &Word) {
         if let Some(words) = &self.words {
-            rustix::io::write(words, &word.bytes()).ok();
+            word.write(words);
         }
     }
 }
@@ -140,10 +153,23 @@ mod tests {
     fn words_come_back_and_the_end_is_none() {
         let (read, write) = pipe().expect("a pipe");
         for word in [Word::Retire, Word::Reset, Word::Named("web".to_owned()), Word::Named("x".repeat(128))] {
-            rustix::io::write(&write, &word.bytes()).expect("written");
+            word.write(&write);
             assert_eq!(Word::read(read.as_fd()), Some(word));
         }
         drop(write);
         assert_eq!(Word::read(read.as_fd()), None);
+    }
+
+    #[test]
+    fn names_that_nobody_reads_leave_room_for_the_last_words() {
+        let (read, words) = pipe().expect("a pipe");
+        rustix::pipe::fcntl_setpipe_size(&words, 4096).expect("a page");
+        rustix::io::ioctl_fionbio(&words, true).expect("set");
+        (0..100).for_each(|_| Word::Named("x".repeat(128)).write(&words));
+        Word::Retire.write(&words);
+        drop(words);
+        let heard: Vec<Word> = std::iter::from_fn(|| Word::read(read.as_fd())).collect();
+        let (last, names) = heard.split_last().expect("words");
+        assert!(*last == Word::Retire && names.len() < 32 && names.iter().all(|word| matches!(word, Word::Named(_))));
     }
 }

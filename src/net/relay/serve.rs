@@ -318,29 +318,35 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The monitor says something, or the container has ended: unless that was another name, nobody is let in any more.
+    /// The monitor says something, or the container has ended.
     fn hear(&mut self) {
-        let word = Word::read(self.monitor);
-        if let Some(Word::Named(name)) = &word {
+        match Word::read(self.monitor) {
             // What it is called is for people.
-            return drop(super::one::take_title(name));
-        }
-        for door in &self.doors {
-            // They are not watched any more after the first time. One that refuses would be ready at any time.
-            epoll::delete(&self.epoll, door.as_fd()).ok();
-        }
-        match word {
-            Some(Word::Retire | Word::Named(_)) => self.phase = Phase::Retired,
+            Some(Word::Named(name)) => drop(super::one::take_title(&name)),
+            Some(Word::Retire) => {
+                self.close_doors();
+                self.phase = Phase::Retired;
+            }
             Some(Word::Reset) => {
+                self.close_doors();
                 for stream in self.streams.iter_mut().filter_map(Option::take) {
                     stream.reset(&mut self.pipes);
                 }
                 self.phase = Phase::Over;
             }
             None => {
+                self.close_doors();
                 self.phase = Phase::Ends;
                 epoll::delete(&self.epoll, self.monitor).ok();
             }
+        }
+    }
+
+    /// Nobody is let in any more.
+    fn close_doors(&self) {
+        for door in &self.doors {
+            // They are not watched any more after the first time. One that refuses would be ready at any time.
+            epoll::delete(&self.epoll, door.as_fd()).ok();
         }
     }
 }
