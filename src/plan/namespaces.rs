@@ -169,6 +169,7 @@ impl Shared {
         // Its ports are the other's, and so are `hosts` and `resolv.conf`. Source: docker, `validateNetMode`.
         let of_other = [
             ("--publish", request.publish.is_empty()),
+            ("--publish-all", !request.publish_all),
             ("--add-host", request.add_hosts.is_empty()),
             ("--dns", request.dns.is_empty()),
             ("--dns-option", request.dns_options.is_empty()),

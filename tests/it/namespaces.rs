@@ -79,6 +79,7 @@ fn what_shares_a_network_shares_its_names_and_ports() {
     for (options, reason) in [
         (&["--network", "container:gone"][..], "no such container"),
         (&["--network", "container:web", "-p", "80"], "`--publish` and `--network container`"),
+        (&["--network", "container:web", "-P"], "`--publish-all` and `--network container`"),
         (&["--network", "container:web", "--sysctl", "net.ipv4.ip_forward=1"], "the network of another"),
         (&["--pid", "container:web", "--userns", "keep-id", "--network", "none"], "cannot be used together"),
     ] {
