@@ -32,7 +32,7 @@ fn with(has_filter: bool, way_out: &WayOut) -> Finding {
         }
         (true, WayOut::By(_)) => Finding::ok(CHECK, "bridge, veth and nf_tables work; the way out is slirp4netns"),
         (_, WayOut::None(fix)) => {
-            limited("bridge and veth work; no helper does that could be the way out", but_internal, fix.clone())
+            limited("bridge and veth work; no helper works that could be the way out", but_internal, fix.clone())
         }
         (false, WayOut::By(NetworkDriver::Pasta)) => limited(
             "bridge and veth work; the kernel has no nf_tables, which pasta needs as the way out",

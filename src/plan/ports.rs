@@ -10,7 +10,7 @@ use super::{Defaults, Error, Facts, PortRequest};
 use crate::types::{Invalid, PortMapping, Protocol};
 
 /// Why a range is refused.
-const RANGE: &str = "a port is a number from 1 to 65535, and a range FIRST-LAST, the smaller one first";
+const RANGE: &str = "a port must be a number from 1 to 65535, or a range FIRST-LAST with the smaller number first";
 
 /// Every published port: ranges expanded, free host ports chosen, none twice.
 pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<PortMapping>, Error> {

@@ -20,7 +20,7 @@ pub(crate) struct NetworkArgs {
     /// Set the hostname (default of a pod: its name)
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
-    /// The file that /etc/hosts begins with: a path of the host, image for the image's, or none
+    /// The file that /etc/hosts begins with: a path of the host, none, or image for the image's (not for a pod)
     #[arg(long, value_name = "PATH")]
     hosts_file: Option<String>,
     #[command(flatten)]

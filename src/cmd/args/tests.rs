@@ -83,8 +83,8 @@ fn what_is_not_in_an_options_grammar_names_the_option() {
     for (line, error) in [
         (
             ["-p", "a"],
-            "`--publish`: invalid port `a`: a port is a number from 1 to 65535, and a range FIRST-LAST, the smaller \
-             one first",
+            "`--publish`: invalid port `a`: a port must be a number from 1 to 65535, or a range FIRST-LAST with the \
+             smaller number first",
         ),
         (["-v", "a:b:c:d"], "`--volume`: volume `a:b:c:d` must be [SOURCE:]DESTINATION[:OPTIONS]"),
     ] {

@@ -128,7 +128,8 @@ fn range(text: &str, subnet: &IpNet, gateway: Option<IpAddr>) -> Result<LeaseRan
     let whole = Subnet { gateway, ..Subnet::whole(*subnet) };
     if start == end && !whole.is_for_members(start) {
         return Err(invalid(format!(
-            "its only address, {start}, is no container's: it is the gateway's, or means all"
+            "its only address, {start}, cannot be a container's: it is the gateway's, the network's or the broadcast \
+             address"
         )));
     }
     Ok(LeaseRange { start_ip: Some(start), end_ip: Some(end) })

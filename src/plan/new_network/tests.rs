@@ -188,8 +188,8 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
         ("--subnet=10.100.0.0/24 --ip-range=x", "`--ip-range`: invalid range `x`: it must be a prefix, or FIRST-LAST"),
         (
             "--subnet=10.100.0.0/24 --ip-range=10.100.0.1/32",
-            "`--ip-range`: invalid range `10.100.0.1/32`: its only address, 10.100.0.1, is no container's: it is the \
-             gateway's, or means all",
+            "`--ip-range`: invalid range `10.100.0.1/32`: its only address, 10.100.0.1, cannot be a container's: \
+             it is the gateway's, the network's or the broadcast address",
         ),
         (
             "--opt=com.docker.network.bridge.gateway_mode_ipv4=routed",
