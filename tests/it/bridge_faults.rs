@@ -108,7 +108,17 @@ fn doctor_says_of_networks_what_a_run_does() {
             "",
             &["limited", "disables: `--network NAME`, unless the network is internal", "exit 125"],
         ),
-        ("", &without_filter, &["limited", "the kernel has no nf_tables", "clients of published ports", "exit 0"]),
+        (
+            "",
+            &without_filter,
+            &[
+                "limited",
+                "bridge and veth work; the way out is slirp4netns; the kernel has no nf_tables\n",
+                "in networks with names: IPv6 to the outside, and the addresses of clients of published ports",
+                "fix: `sudo modprobe -a nf_tables",
+                "exit 0",
+            ],
+        ),
         (
             "slirp4netns",
             &without_filter,

@@ -105,21 +105,6 @@ fn a_hidden_helper_is_missing_for_doctor_and_run() {
 }
 
 #[test]
-fn a_kernel_without_nf_tables_is_limited() {
-    let lab = Lab::new();
-    let words = ["--user", "--map-root-user"];
-    let doctor = lab.program("unshare", words).arg(Lab::payload_path()).arg("without-netfilter").arg(Lab::rc_path());
-    let all = examined(doctor.args(["doctor", "--json"]).env("RC_SINGLE_ID", "1").run(), 0);
-    let one = finding(&all, "bridge");
-    assert_eq!(
-        (&one["status"], &one["found"]),
-        (&"limited".into(), &"bridge and veth work; the kernel has no nf_tables".into())
-    );
-    assert_eq!(one["disables"], "in networks with names: pasta, and the addresses of clients of published ports");
-    assert!(one["fix"].as_str().is_some_and(|fix| fix.contains("modprobe -a nf_tables")), "{one}");
-}
-
-#[test]
 fn a_configured_storage_driver_that_does_not_exist_is_missing() {
     let lab = Lab::new();
     settings(&lab, "[helpers]\nfuse_overlayfs = \"/nowhere/fuse-overlayfs\"\n[storage]\ndriver = \"fuse-overlayfs\"\n");

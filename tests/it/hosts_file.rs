@@ -52,16 +52,16 @@ fn etc_hosts_begins_with_a_file_of_the_host_or_the_image_or_with_nothing() {
     fs::remove_file(&file).expect("a file can be removed");
     let said = lab.rc(["start", "c"]).run().exits(125).stderr();
     assert!(said.contains("base`: no such file or directory"), "{said}");
-    lab.rc(["rm", "c"]).run().succeeds();
     let said = hosts(&lab, &["--hosts-file", path], "payload").exits(125).stderr();
     assert!(said.contains("base`: no such file or directory"), "{said}");
     for (options, reason) in [
         (&["--no-hosts", "--hosts-file", "none"][..], "`--no-hosts` and `--hosts-file` cannot be used together"),
-        (&["--network", "container:c", "--hosts-file", "none"], "c"),
+        (&["--network", "container:c", "--hosts-file", "none"], "whose network this one has"),
     ] {
         let said = hosts(&lab, options, "payload").exits(125).stderr();
         assert!(said.contains(reason), "{said}");
     }
+    lab.rc(["rm", "c"]).run().succeeds();
     lab.rc(["ps", "-aq"]).run().prints("");
 }
 
