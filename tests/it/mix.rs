@@ -146,7 +146,8 @@ const INTERNAL: [&str; 12] = [
 #[track_caller]
 fn is_honest(words: &[String], output: &Output, with_kills: bool) {
     let codes: &[i32] = match words[0].as_str() {
-        "run" | "exec" | "start" => &[0, 3, 7, 125],
+        // Another command may have killed the program.
+        "run" | "exec" | "start" => &[0, 3, 7, 125, 137],
         "rm" | "rmi" => &[0, 1, 2, 125],
         "network" | "volume" | "pod" if words[1] == "rm" => &[0, 1, 2, 125],
         _ => &[0, 125],
