@@ -9,6 +9,7 @@
 //! upper/ work/   the writable layer                 merged/  where init mounts its root, in its own namespace;
 //!                                                            what is below masks directories in the container
 //! hosts resolv.conf hostname containerenv           bound into the container; the last is empty, and masks files
+//! hosts.base     what `hosts` begins with (`--hosts-file`), as it was at the start
 //! health.json    the results of the last health checks: replaced by the monitor
 //! renamed        the name after `rename`: it replaces that in config.json
 //! ```

@@ -1,6 +1,6 @@
 //! `--link`: a name by which one container alone finds another.
 
-use crate::support::Lab;
+use crate::support::{Lab, address};
 
 fn lab() -> Lab {
     let lab = Lab::new();
@@ -15,11 +15,6 @@ fn start(lab: &Lab, name: &str, options: &[&str]) {
     lab.ready(name);
 }
 
-#[track_caller]
-fn address(lab: &Lab, name: &str) -> String {
-    lab.rc(["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name]).run().text()
-}
-
 #[test]
 fn a_link_is_a_name_in_the_network_for_one_container_and_follows_the_other_s_address() {
     let lab = lab();
@@ -30,20 +25,22 @@ fn a_link_is_a_name_in_the_network_for_one_container_and_follows_the_other_s_add
     let look_up = |asker: &str, name: &str| {
         lab.rc(["exec", asker, "/payload", "look-up", "udp", "a", name]).run().text().trim().to_owned()
     };
-    assert_eq!(look_up("web", "sql"), address(&lab, "db"));
-    assert_ne!(look_up("other", "sql.app"), address(&lab, "db"));
-    let before = address(&lab, "db");
+    assert_eq!(look_up("web", "sql"), address(&lab, "db", "app"));
+    assert_ne!(look_up("other", "sql.app"), address(&lab, "db", "app"));
+    let before = address(&lab, "db", "app");
     lab.rc(["restart", "-t", "0", "db"]).run().succeeds();
     lab.ready("db");
-    assert_ne!(address(&lab, "db"), before);
-    assert_eq!(look_up("web", "sql"), address(&lab, "db"));
-    lab.rc(["exec", "web", "/payload", "ask", "tcp", &format!("{}:7", address(&lab, "db")), "hi"]).run().prints("hi\n");
+    assert_ne!(address(&lab, "db", "app"), before);
+    assert_eq!(look_up("web", "sql"), address(&lab, "db", "app"));
+    lab.rc(["exec", "web", "/payload", "ask", "tcp", &format!("{}:7", address(&lab, "db", "app")), "hi"])
+        .run()
+        .prints("hi\n");
     // `network connect` gives one as well, and both are shown as docker does it.
     start(&lab, "late", &["--network", "slirp4netns"]);
     let refused = lab.rc(["network", "connect", "--link", "db:x", "--link", "web:x", "app", "late"]).run().exits(125);
     assert!(refused.stderr().contains("`--link`: invalid link `web:x`: `db` has that name already"), "{refused}");
     lab.rc(["network", "connect", "--link", "db:sql", "app", "late"]).run().says_nothing();
-    assert_eq!(look_up("late", "sql"), address(&lab, "db"));
+    assert_eq!(look_up("late", "sql"), address(&lab, "db", "app"));
     let shown = "{{json .HostConfig.Links}} {{json .NetworkSettings.Networks.app.Links}}";
     let expected = format!("[\"/db:/web/sql\",\"/db:/web/{0}\"] [\"db:sql\",\"db:{0}\"]\n", &id[..12]);
     lab.rc(["inspect", "-f", shown, "web"]).run().prints(expected);
@@ -56,14 +53,17 @@ fn without_a_name_server_a_link_is_a_line_of_hosts_and_the_other_must_run() {
     start(&lab, "db", &["--network", "podman"]);
     let options = ["--rm", "--network", "podman", "--link", "db:sql"];
     let hosts = lab.rc(["run"]).args(options).args(["payload", "/payload", "read", "/etc/hosts"]).run().text();
-    assert!(hosts.starts_with(&format!("{}\tsql\n", address(&lab, "db"))), "{hosts}");
+    assert!(hosts.starts_with(&format!("{}\tsql\n", address(&lab, "db", "podman"))), "{hosts}");
     // One that does not run takes its own line away.
     start(&lab, "cache", &["--network", "podman"]);
     start(&lab, "web", &["--network", "podman", "--link", "db:sql", "--link", "cache:fast"]);
     lab.rc(["stop", "-t", "0", "db"]).run().succeeds();
     lab.rc(["network", "connect", "app", "web"]).run().says_nothing();
     let hosts = lab.rc(["exec", "web", "/payload", "read", "/etc/hosts"]).run().text();
-    assert!(hosts.starts_with(&format!("{}\tfast\n", address(&lab, "cache"))) && !hosts.contains("sql"), "{hosts}");
+    assert!(
+        hosts.starts_with(&format!("{}\tfast\n", address(&lab, "cache", "podman"))) && !hosts.contains("sql"),
+        "{hosts}"
+    );
     for (network, link, expected) in [
         (
             "podman",

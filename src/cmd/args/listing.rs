@@ -1,3 +1,5 @@
+//! Options of commands that list things in a table.
+
 use crate::ui::Table;
 
 /// What is listed, and in which form.

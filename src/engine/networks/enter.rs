@@ -1,3 +1,5 @@
+//! `unshare --rootless-netns`: this process, in the namespace of a network with a name.
+
 use std::os::fd::AsFd as _;
 
 use nix::sched::CloneFlags;
