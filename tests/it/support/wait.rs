@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The time that a test waits for something that should happen at once, on a host that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks repeatedly until there is an answer. Only for what sends no event, such as a server behind a forwarded port;
 /// the pause between two questions keeps the CPU free, and nothing depends on its length.
