@@ -12,6 +12,7 @@ use super::record::Status;
 use crate::net::member::Member;
 use crate::plan::{self, Changes, Limits, NetworkChange, RestartPolicy};
 use crate::runtime::cgroup::{self, Group, RequestedLimits};
+use crate::sys::process_id::ProcessId;
 use crate::types::{Report, ReportKind};
 
 /// How long the kernel may take to freeze or thaw a cgroup.
@@ -27,6 +28,8 @@ pub(super) struct Target<'a> {
     pub(super) networks: &'a Networks,
     /// The pidfd of the container's process 1, if the program runs.
     pub(super) init: Option<BorrowedFd<'a>>,
+    /// The same process, as it was recorded.
+    pub(super) process: Option<&'a ProcessId>,
 }
 
 /// What a change applies to.
@@ -118,7 +121,7 @@ impl Target<'_> {
         let (AppliesTo::Running(_), Some(init)) = (self.applies_to, self.init) else {
             return (answer(self.plan_networks(change)), None);
         };
-        match self.networks.change(Running { directory: self.directory, init }, change) {
+        match self.networks.change(Running { directory: self.directory, init, process: self.process }, change) {
             Ok(member) => (Event::Done, member),
             Err(report) => (Event::Failed(report), None),
         }

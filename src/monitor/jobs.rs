@@ -40,6 +40,7 @@ impl Parts {
                 applies_to,
                 networks: &self.networks,
                 init: self.program.init(),
+                process: self.records.init(),
             };
             if let Err((connection, event)) = self.worker.begin(job, &target) {
                 self.tell(connection, &event, &[]);

@@ -144,6 +144,7 @@ impl Networks {
                 has_helper: has_helper(config),
                 links: endpoint.links.clone(),
                 descriptor: None,
+                init: None,
             };
             (name, lease)
         };

@@ -58,12 +58,7 @@ impl Records {
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             ..self.state.clone()
         };
-        match self.is_fleeting {
-            true => self.directory.write_fleeting_state(&state)?,
-            false => self.directory.write_state(&state)?,
-        }
-        self.state = state;
-        Ok(())
+        self.adopt(state)
     }
 
     /// Records that everything is prepared, and the program waits.
@@ -75,19 +70,14 @@ impl Records {
     ) -> Result<(), Error> {
         let cgroup = cgroup.map(|cgroup| cgroup.path().to_owned());
         let state = State { status: Status::Initialized, init, network, cgroup, ..self.state.clone() };
-        self.directory.write_state(&state)?;
-        self.state = state;
-        Ok(())
+        self.adopt(state)
     }
 
     /// Records so many restarts, the last of which has failed: otherwise [`Self::begin_run`] does.
     pub(super) fn count_restarts(&mut self, restarts: u32) {
         self.state.restart_count = restarts;
         // If that fails, only readers miss it.
-        drop(match self.is_fleeting {
-            true => self.directory.write_fleeting_state(&self.state),
-            false => self.directory.write_state(&self.state),
-        });
+        drop(self.write(&self.state));
     }
 
     /// The container's process 1, as it was recorded.
@@ -103,17 +93,14 @@ impl Records {
     /// Records another state of its network. On failure it is unchanged.
     pub(super) fn change_network(&mut self, network: NetworkState) -> Result<(), Error> {
         let state = State { network, ..self.state.clone() };
-        self.directory.write_state(&state)?;
-        self.state = state;
-        Ok(())
+        self.adopt(state)
     }
 
     /// Records another status, if it is still `from`. On failure it is unchanged.
     pub(super) fn switch(&mut self, from: Status, to: Status) -> Result<(), Error> {
         if self.state.status == from {
             let state = State { status: to, ..self.state.clone() };
-            self.directory.write_state(&state)?;
-            self.state = state;
+            self.adopt(state)?;
         }
         Ok(())
     }
@@ -123,7 +110,21 @@ impl Records {
         if matches!(self.state.status, Status::Running | Status::Paused) {
             self.state.status = Status::Stopping;
             // If that fails, only `ps` shows it.
-            drop(self.directory.write_state(&self.state));
+            drop(self.write(&self.state));
+        }
+    }
+
+    /// Records another state. On failure it is unchanged.
+    fn adopt(&mut self, state: State) -> Result<(), Error> {
+        self.write(&state)?;
+        self.state = state;
+        Ok(())
+    }
+
+    fn write(&self, state: &State) -> Result<(), Error> {
+        match self.is_fleeting {
+            true => self.directory.write_fleeting_state(state),
+            false => self.directory.write_state(state),
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct NewLease {
     pub(crate) links: Vec<Linked>,
     /// As in [`Lease`].
     pub(crate) descriptor: Option<i32>,
+    /// As in [`Lease`].
+    pub(crate) init: Option<ProcessId>,
 }
 
 impl Lease {
@@ -147,7 +149,7 @@ impl LockedNetwork {
             IpAddr::V6(_) => None,
         });
         let mac = new.mac.unwrap_or_else(|| MacAddress::of_ipv4(v4.unwrap_or_else(|| new.owner.number())));
-        let NewLease { owner, name, names, interface, networks, dns, links, has_helper, descriptor, .. } = new;
+        let NewLease { owner, name, names, interface, networks, dns, links, has_helper, descriptor, init, .. } = new;
         let lease = Lease {
             owner,
             name,
@@ -161,23 +163,27 @@ impl LockedNetwork {
             links,
             has_helper,
             descriptor,
-            init: None,
+            init,
         };
         self.write_new(&lease)?;
         self.remember(&lease);
         Ok(lease)
     }
 
-    /// Replaces a lease of the same owner and the same addresses: it has an init now, or another alias.
+    /// Replaces a lease of the same owner and the same addresses: it has an init now, or another alias. Writes nothing
+    /// if nothing has changed.
     pub(crate) fn update(&self, lease: &Lease) -> Result<(), Error> {
+        let written = |ip: IpAddr| read(&self.leases().join(ip.to_string()));
+        if lease.addresses.iter().all(|address| written(address.ip).as_ref() == Some(lease)) {
+            return Ok(());
+        }
         let aside = self.write_aside(lease)?;
         let directory = self.leases();
         let put = lease.addresses.iter().try_for_each(|address| {
-            // rename(2) does nothing if both are names of one file, so each address has an aside of its own.
             let link = directory.join(format!("{ASIDE}-{}", address.ip));
             drop(fs::remove_file(&link));
             hard_link(&aside, &link)?;
-            fs::rename(&link, directory.join(address.ip.to_string()))
+            fs::exchange(&link, &directory.join(address.ip.to_string()))
         });
         drop(fs::remove_file(&aside));
         Ok(put?)

@@ -91,7 +91,7 @@ pub(crate) fn open_record(path: impl AsRef<Path>) -> Result<File, PathError> {
 /// Opens one of rc's own records with the caller's options. It must be a regular file of this name: a link is not
 /// followed, and a FIFO or a device is an error at once; open(2) would wait for the FIFO's other end or for the device.
 pub(crate) fn open_record_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<File, PathError> {
-    open_regular(path.as_ref(), options, libc::O_NOFOLLOW)
+    Ok(open_regular(path.as_ref(), options, libc::O_NOFOLLOW)?.0)
 }
 
 /// Opens a directory of the store, which must be a directory of this name: anything else is an error at once.
@@ -122,12 +122,13 @@ pub(crate) fn open_up(path: impl AsRef<Path>) -> Result<(), PathError> {
     fs::set_permissions(reference, fs::Permissions::from_mode(mode | needed)).at("change the mode of", path)
 }
 
-fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<File, PathError> {
+/// A regular file, and its length in bytes.
+fn open_regular(path: &Path, options: &OpenOptions, flags: i32) -> Result<(File, u64), PathError> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
     // O_NONBLOCK has no effect on a regular file, and the check leaves no other (open(2)).
     match options.clone().custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         Ok(file) => match file.metadata() {
-            Ok(metadata) if metadata.is_file() => Ok(file),
+            Ok(metadata) if metadata.is_file() => Ok((file, metadata.len())),
             Ok(_) => Err(not_regular()),
             Err(error) => Err(error),
         },
@@ -157,24 +158,27 @@ pub(crate) fn create_new(path: impl AsRef<Path>) -> Result<File, PathError> {
 /// Waits if the file is a FIFO, as a user who names one may want. For files that rc or a container may have written,
 /// use [`read_record`] and [`read_regular`].
 pub(crate) fn read_limited(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
-    read_at_most(open(&path)?, path.as_ref(), limit)
+    let file = open(&path)?;
+    let size = file.metadata().at("stat", &path)?.len();
+    read_at_most(file, size, path.as_ref(), limit)
 }
 
 /// Like [`read_limited`], for one of rc's own records: see [`open_record_with`].
 pub(crate) fn read_record(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
-    read_at_most(open_record(&path)?, path.as_ref(), limit)
+    let (file, size) = open_regular(path.as_ref(), OpenOptions::new().read(true), libc::O_NOFOLLOW)?;
+    read_at_most(file, size, path.as_ref(), limit)
 }
 
 /// Like [`read_limited`], for a regular file that the user names, in a directory that a container may share: follows
 /// links; anything other than a regular file is an error at once.
 pub(crate) fn read_regular(path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, PathError> {
-    read_at_most(open_regular(path.as_ref(), OpenOptions::new().read(true), 0)?, path.as_ref(), limit)
+    let (file, size) = open_regular(path.as_ref(), OpenOptions::new().read(true), 0)?;
+    read_at_most(file, size, path.as_ref(), limit)
 }
 
-fn read_at_most(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
+fn read_at_most(file: File, size: u64, path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
     // Room for the whole file and for the read that finds its end; otherwise the first reads would be of 32 bytes.
-    let size = file.metadata().at("stat", path)?.len().min(limit);
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 64);
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or_default() + 64);
     file.take(limit + 1).read_to_end(&mut bytes).at("read", path)?;
     if bytes.len() as u64 > limit {
         return Err(PathError::new("read", path, io::Error::from(io::ErrorKind::FileTooLarge)));
@@ -207,12 +211,19 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, PathError> {
 
 /// Writes a file in place, which must be regular or not exist; for records use [`replace`], for files that the user
 /// names [`super::replacement`].
+///
+/// On failure the file has its old content, or what could be written, and then perhaps the old end.
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), PathError> {
     failpoint::point().at("write", &path)?;
-    open_record_with(&path, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))?
-        .write_all(bytes.as_ref())
-        .at("write", path)
+    let (path, bytes) = (path.as_ref(), bytes.as_ref());
+    // Not O_TRUNC: ext4 writes a file that was empty meanwhile to the disk when it is closed (`auto_da_alloc`), which
+    // takes milliseconds.
+    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
+    let (mut file, before) = open_regular(path, &options, libc::O_NOFOLLOW)?;
+    file.write_all(bytes).at("write", path)?;
+    let now = bytes.len() as u64;
+    if before > now { file.set_len(now).at("truncate", path) } else { Ok(()) }
 }
 
 /// Whether a record must survive a power cut.
@@ -223,7 +234,7 @@ pub(crate) enum Durability {
     /// No fsync: a power cut may bring the old content back. For files whose content means nothing after a reboot.
     Volatile,
     /// As `Volatile`, and a power cut may leave an empty file: ext4 writes the content of a file to the disk before
-    /// that file replaces another (`auto_da_alloc`), and this spares it. For `--rm` containers.
+    /// that file replaces another (`auto_da_alloc`), and this spares it. For `--rm` containers; leases do the same.
     Fleeting,
 }
 
@@ -262,8 +273,9 @@ pub(crate) fn replace(path: impl AsRef<Path>, bytes: &[u8], durability: Durabili
 }
 
 /// Puts the file `new` in the place of `path`, and removes what was there: two steps, of which a reader sees the first.
+/// After a power cut it may be empty: see [`Durability::Fleeting`].
 #[cfg_attr(debug_assertions, track_caller)]
-fn exchange(new: &Path, path: &Path) -> Result<(), PathError> {
+pub(crate) fn exchange(new: &Path, path: &Path) -> Result<(), PathError> {
     failpoint::point().at("rename", path)?;
     let (here, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
     match rustix::fs::renameat_with(here, new, here, path, flags) {
@@ -418,6 +430,21 @@ mod tests {
         assert_eq!(short.1, 2);
         assert_eq!(read_up_to(&content[..], 50_000).expect("read").len(), 50_000);
         assert_eq!(read_up_to(&content[..], u64::MAX).expect("read"), content);
+    }
+
+    #[test]
+    fn a_file_that_is_written_in_place_has_the_new_content_alone() {
+        use std::os::unix::fs::MetadataExt as _;
+        let home = tempfile::tempdir().expect("directory");
+        let path = home.path().join("hosts");
+        let inode = || fs::metadata(&path).expect("there").ino();
+        write(&path, "10.89.0.2 web\n").expect("created");
+        let before = inode();
+        for text in ["10.89.0.2 web\n10.89.0.3 db\n", "10.89.0.3\n", "10.89.0.4\n", ""] {
+            write(&path, text).expect("written");
+            assert_eq!(fs::read_to_string(&path).expect("text"), text);
+        }
+        assert_eq!(inode(), before);
     }
 
     /// One of each kind of file that is not regular, and their names.

@@ -23,6 +23,8 @@ pub(in crate::monitor) struct Running<'a> {
     pub(in crate::monitor) directory: &'a ContainerDir,
     /// The pidfd of its process 1, which may end meanwhile: another one may get its number then.
     pub(in crate::monitor) init: BorrowedFd<'a>,
+    /// The same process, as records name it.
+    pub(in crate::monitor) process: Option<&'a ProcessId>,
 }
 
 impl Networks {
@@ -40,6 +42,7 @@ impl Networks {
         match change {
             NetworkChange::Connect(endpoint) => {
                 let (name, new) = self.new_lease(&config, change, endpoint)?;
+                let new = NewLease { init: container.process.cloned(), ..new };
                 let member = self.joiner.join(&name, new, || root_of(container.init))?;
                 let plugged = self.check_home(&name, &member, container.init).and_then(|()| {
                     let gateways = self.further_gateways(&config, &member);

@@ -37,6 +37,7 @@ fn new(number: u8, wanted: &[&str]) -> NewLease {
         has_helper: false,
         links: Vec::new(),
         descriptor: Some(7),
+        init: None,
     }
 }
 
@@ -82,6 +83,14 @@ fn a_lease_is_one_file_with_a_name_for_each_address() {
     let with_alias = Lease { names: vec!["c1".to_owned(), "db".to_owned()], ..lease };
     networks.lock(&app()).expect("locked").expect("there").update(&with_alias).expect("written");
     assert_eq!(networks.leases(&app()).expect("read"), std::slice::from_ref(&with_alias));
+    assert_eq!((files(&networks).len(), inode("10.89.0.2")), (2, inode("fd00::100")));
+    // What says it already is not written.
+    let before = inode("10.89.0.2");
+    networks.lock(&app()).expect("locked").expect("there").update(&with_alias).expect("nothing to write");
+    assert_eq!(inode("10.89.0.2"), before);
+    // One of a writer that was killed after the first address is.
+    fs::remove_file(networks.leases_directory(&app()).join("fd00::100")).expect("removed");
+    networks.lock(&app()).expect("locked").expect("there").update(&with_alias).expect("written");
     assert_eq!((files(&networks).len(), inode("10.89.0.2")), (2, inode("fd00::100")));
     networks.release(&app(), &with_alias).expect("removed");
     assert_eq!(files(&networks), [""; 0]);

@@ -99,6 +99,7 @@ impl Store {
                 has_helper: false,
                 links: Vec::new(),
                 descriptor: None,
+                init: None,
             };
             change(&mut new);
             let locked = self.networks.lock(&name(network)).expect("locked").expect("there");
