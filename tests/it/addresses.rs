@@ -8,8 +8,7 @@ use crate::support::{Exit, Lab};
 
 /// A lab with the payload and the network `app` with these options.
 fn lab(options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create"]).args(options.iter().copied()).arg("app").run().succeeds();
     lab
 }
@@ -148,8 +147,7 @@ fn what_was_asked_for_is_given_and_shown() {
 
 #[test]
 fn the_default_network_is_there_under_three_names() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (number, name) in ["bridge", "podman", "default"].into_iter().enumerate() {
         start(&lab, name, &["--network", name]).succeeds();
         let shown = lab.rc(["inspect", name]).run().json()[0]["NetworkSettings"].clone();

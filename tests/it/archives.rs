@@ -259,8 +259,7 @@ fn t8_attributes_that_control_a_driver_do_not_get_into_a_volume() {
 fn an_archive_that_cannot_be_loaded_is_the_error_although_the_sweep_fails_too() {
     // Root may read every directory.
     only!(Full | One);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let (trash, file) = (lab.store().join("trash"), lab.work("file.tar"));
     fs::write(&file, Layer::new().file("a", 0o644, b"a").bytes()).expect("written");
     let set_mode = |mode| fs::set_permissions(&trash, fs::Permissions::from_mode(mode)).expect("set");

@@ -91,8 +91,7 @@ fn in_a_read_only_home_every_command_says_so() {
 
 #[test]
 fn without_a_runtime_directory_everything_works() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let rc = |words: &str| lab.rc(words.split(' ')).no_env("XDG_RUNTIME_DIR").run();
     drop(rc("run --rm --network none payload /payload exit 4").exits(4));
     rc("run -d --name up --network none payload /payload sleep").succeeds();
@@ -104,8 +103,7 @@ fn without_a_runtime_directory_everything_works() {
 
 #[test]
 fn what_a_registry_refuses_is_said_by_every_command_that_asks_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (status, header, said) in [
         (401, "WWW-Authenticate: Basic realm=\"r\"", "hint: log in with `rc login`"),
         (403, "X: y", "access to"),
@@ -139,8 +137,7 @@ fn what_a_registry_refuses_is_said_by_every_command_that_asks_it() {
 
 #[test]
 fn escape_sequences_in_arguments_reach_no_terminal() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let hostile = "a\u{1b}[2J\u{9b}31m\u{202e}b\r\u{7}";
     let hostile_option = &format!("podman:alias={hostile}");
     for words in [

@@ -10,8 +10,7 @@ use crate::support::{Lab, Running, Set, address, port, wait};
 
 /// A lab with the payload and a network `app` of its own, with these options.
 fn lab(options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create"]).args(options.iter().copied()).arg("app").run().prints("app\n");
     lab
 }

@@ -13,8 +13,7 @@ use crate::support::{Lab, wait};
 
 /// A lab with the payload and a network `app` with this subnet.
 fn lab(subnet: &str) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--subnet", subnet, "app"]).run().prints("app\n");
     lab
 }
@@ -47,8 +46,7 @@ const BOTH_WAYS: &str = "
 fn without_nf_tables_slirp4netns_serves_all_and_clients_come_from_the_gateway() {
     require!(program "ip");
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = on_two_machines(&lab, BOTH_WAYS).run().exits(0).stdout();
     assert_eq!(run, "192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.7\n10.91.7.3\n", "with it");
     let wrapper = format!("{} without-netfilter", Lab::payload_path().display());
@@ -60,8 +58,7 @@ fn without_nf_tables_slirp4netns_serves_all_and_clients_come_from_the_gateway() 
 fn where_only_pasta_is_installed_it_serves_all_unless_nf_tables_is_missing() {
     require!(program "ip");
     require!(program "pasta");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Whatever network the helper has elsewhere. pasta of 2023 has been seen to leave a connection without an answer.
     let both_ways = BOTH_WAYS
         .replace("10.91.7.", "10.0.2.")
@@ -93,8 +90,7 @@ fn doctor_says_of_networks_what_a_run_does() {
     require!(program "ip");
     require!(program "pasta");
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "
         for hidden in $HIDDEN; do mount --bind /dev/null /usr/bin/$hidden; done
         rc network create app >id
@@ -143,8 +139,7 @@ fn doctor_says_of_networks_what_a_run_does() {
 fn a_network_with_ipv6_reaches_the_world_by_it() {
     require!(program "ip");
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "
         rc network create --subnet 10.91.7.0/24 --ipv6 --subnet fd00:91:7::/64 app >id
         # What slirp4netns has itself; it answers for the members' addresses, too.
@@ -176,8 +171,7 @@ fn a_network_with_ipv6_reaches_the_world_by_it() {
 fn a_strict_filter_of_reverse_paths_changes_nothing() {
     require!(program "ip");
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // New namespaces have the host's.
     let strict = "
         for file in all default; do echo 1 >/proc/sys/net/ipv4/conf/$file/rp_filter; done
@@ -204,8 +198,7 @@ fn a_strict_filter_of_reverse_paths_changes_nothing() {
 fn a_subnet_to_which_the_host_has_a_route_is_not_given() {
     require!(program "ip");
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "
         ip route add 10.89.0.0/23 via 192.0.2.7
         ip addr add 10.89.2.77/24 dev here
@@ -256,8 +249,7 @@ fn an_orphan_keeps_its_address_until_it_ends() {
 
 #[test]
 fn n2_loopback_of_the_host_is_closed_from_a_bridge() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = lab.rc(["network", "create", "--subnet", "10.91.9.0/24", "--ipv6", "--subnet", "fd00:91:9::/64"]);
     create.arg("app").run().succeeds();
     start(&lab, "one", &["hang"]);
@@ -304,8 +296,7 @@ fn n6_the_way_out_ends_with_its_network_whatever_is_killed() {
 
 #[test]
 fn on_a_full_or_read_only_disk_a_start_fails_clean_and_what_runs_can_be_removed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let image = lab.work("image.tar");
     lab.rc(["save", "-q", "-o"]).arg(&image).arg("payload").run().succeeds();
     // Each line: what was tried, its exit code.

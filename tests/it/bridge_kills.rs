@@ -179,8 +179,7 @@ impl Talk {
 #[test]
 fn kills_of_keepers_helpers_relays_and_monitors_leave_the_truth_and_then_nothing() {
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for network in NETWORKS {
         lab.rc(["network", "create", network]).run().prints(format!("{network}\n"));
     }

@@ -35,8 +35,7 @@ fn shared_library() -> Vec<u8> {
 
 #[test]
 fn a_described_device_comes_with_its_files_and_variables() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let config = lab.work("config");
     fs::create_dir_all(config.join("cdi")).expect("a directory can be created");
     let library = lab.work("library.so");
@@ -119,8 +118,7 @@ fn a_described_device_comes_with_its_files_and_variables() {
 
 #[test]
 fn members_of_a_pod_have_its_described_devices_with_all_that_these_need() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let config = lab.work("config");
     fs::create_dir_all(config.join("cdi")).expect("made");
     let library = lab.work("library.so");

@@ -22,8 +22,7 @@ fn inspect(lab: &Lab, name: &str, field: &str) -> String {
 
 #[test]
 fn a_container_without_a_cgroup_has_none_and_no_limits() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name=c", "--network=none", "--cgroups=disabled", "payload", "/payload", "hang"])
         .run()
         .succeeds();
@@ -35,8 +34,7 @@ fn a_container_without_a_cgroup_has_none_and_no_limits() {
 
 #[test]
 fn a_cgroup_can_be_split_or_is_an_error() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let split = run(&lab, &["--cgroups=split"], &["echo", "started"]);
     if has_group(&lab) {
         split.prints("started\n");
@@ -51,8 +49,7 @@ fn a_cgroup_can_be_split_or_is_an_error() {
 
 #[test]
 fn a_container_without_a_cgroup_namespace_sees_the_host_s_cgroups() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let own = fs::read_to_string("/proc/self/cgroup").expect("/proc");
     let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::")) else { skip!("there is no cgroup v2") };
     let words = ["payload", "/payload", "hang"];
@@ -84,8 +81,7 @@ fn new_parent(lab: &Lab, mount: &Path) -> (String, PathBuf) {
 fn a_cgroup_parent_must_exist_and_be_delegated() {
     only!(Root);
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let (path, parent) = new_parent(&lab, &mount);
     let option = format!("--cgroup-parent={path}");
     let words = ["payload", "/payload", "hang"];
@@ -111,8 +107,7 @@ fn a_cgroup_parent_must_exist_and_be_delegated() {
 fn a_cgroup_is_removed_although_its_last_process_ends_late() {
     only!(Root);
     let Some(_) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let words = ["run", "-d", "--rm", "--name=c", "--network=none", "payload", "/payload", "hang"];
     let id = lab.rc(words).run().text();
     let group = lab.group(id.trim()).expect("a cgroup");
@@ -131,8 +126,7 @@ fn a_cgroup_is_removed_although_its_last_process_ends_late() {
 fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
     only!(Root);
     let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let (path, parent) = new_parent(&lab, &mount);
     let context = lab.work("context");
     fs::create_dir(&context).expect("made");
@@ -181,8 +175,7 @@ fn a_step_whose_monitor_is_killed_leaves_no_cgroup() {
 fn records_among_the_files_of_images_and_contexts_end_no_container() {
     only!(Root);
     let Some(_) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let words = ["run", "-d", "--name=c", "--network=none", "payload", "/payload", "hang"];
     let id = lab.rc(words).run().text().trim().to_owned();
     lab.group(&id).expect("a cgroup");
@@ -210,8 +203,7 @@ fn records_among_the_files_of_images_and_contexts_end_no_container() {
 
 #[test]
 fn a_slice_is_an_error_without_a_service_manager() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     require!(!PathBuf::from("/run/systemd/system").exists(), "systemd runs");
     let said = run(&lab, &["--cgroup-parent=web.slice"], &["echo", "started"]).exits(125).stderr();
     assert!(said.starts_with("rc: cannot create a cgroup in `web.slice`: no service manager answers at `"), "{said}");
@@ -225,8 +217,7 @@ fn a_restart_sets_what_cgroup_conf_has_set() {
     let Some((controller, _, file, value)) = crate::cgroups::supported_limit() else {
         skip!("cgroup v2 has neither pids nor hugetlb here");
     };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let path = format!("/{}", lab.unique("rc-it-parent"));
     let parent = PathBuf::from(format!("{}{path}", mount.display()));
     fs::write(mount.join("cgroup.subtree_control"), format!("+{controller}")).expect("root can enable a controller");

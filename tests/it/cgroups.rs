@@ -207,8 +207,7 @@ fn a_writable_cgroup_without_systemd_s_mark_is_not_used() {
 fn the_cgroup_of_a_container_with_a_killed_monitor_is_removed() {
     only!(Root);
     let Some(mount) = mount() else { skip!("cgroup v2 is not mounted") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for end in [["rm", "-f"], ["stop", "-t1"]] {
         let id = lab.rc(["run", "-d", "--network", "none", "payload", "/payload", "hang"]).run().text();
         let id = id.trim();

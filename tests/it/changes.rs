@@ -56,8 +56,7 @@ fn image_diff_lists_what_the_last_layer_has_changed() {
 
 #[test]
 fn diff_of_a_name_that_no_container_has_is_that_of_the_image() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let expected = lab.rc(["image", "diff", "payload"]).run().text();
     lab.rc(["diff", "payload"]).run().prints(format!("{expected}\n"));
     lab.rc(["create", "--name", "payload", "payload", "/payload"]).run().succeeds();

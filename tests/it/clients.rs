@@ -14,8 +14,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A lab with a container `box` that plays `words`.
 fn lab(options: &[&str], words: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "box", "--network", "none"];
     lab.rc(run).args(options).args(["payload", "/payload"]).args(words).run().succeeds();
     lab
@@ -105,8 +104,7 @@ fn nonblocking() -> rustix::fs::OFlags {
 
 #[test]
 fn a_program_that_has_ended_waits_for_no_reader_and_the_reader_finds_all_of_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // More than one pipe holds, but not more than all of them.
     let size = 150_000;
     for options in [&["--rm"][..], &[]] {
@@ -136,8 +134,7 @@ fn reader_has_something(reader: &std::io::PipeReader) -> bool {
 
 #[test]
 fn a_crowd_neither_hangs_the_monitor_nor_keeps_it_busy() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "ulimit -n 64; exec \"$@\"";
     let words = ["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"];
     lab.program("/bin/bash", ["-c", script, "bash"]).arg(Lab::rc_path()).args(words).run().succeeds();
@@ -214,8 +211,7 @@ fn a_process_that_is_frozen_in_the_cgroup_blocks_nobody_else() {
 
 #[test]
 fn a_signal_ends_an_unread_command_after_its_program_has_exited() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     let (_master, terminal) = terminal();
     // More than a terminal or a pipe holds.
@@ -233,8 +229,7 @@ fn a_signal_ends_an_unread_command_after_its_program_has_exited() {
 
 #[test]
 fn a_signal_is_not_lost_between_the_end_of_a_program_and_the_word_of_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let (_reader, writer) = std::io::pipe().expect("a pipe");
     let words = ["run", "--name", "box", "--init", "--network", "none", "payload", "/payload", "spin", "1000000000000"];
     let command = lab.rc(words.into_iter().chain(["70"])).output(File::from(OwnedFd::from(writer))).start();
@@ -281,8 +276,7 @@ fn a_joiner_that_is_killed_at_any_point_does_not_block_the_end() {
     use std::os::unix::fs::FileExt as _;
     require!(cfg!(debug_assertions), "this build of rc has no points to die at");
     const NUMBER: u32 = 1_000_000;
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // The points of the monitor and of its children for an exec, without the monitor's own, which come first and last.
     for point in 1..=4 {
         let page = File::options().read(true).write(true).create(true).truncate(true).open(lab.work("page"));

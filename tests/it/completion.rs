@@ -16,8 +16,7 @@ fn completed(lab: &Lab, line: &str) -> (Vec<String>, String) {
 
 /// A lab with an image, a container and a volume.
 fn furnished() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["tag", "payload", "h.example:5000/team/app:1"]).run().succeeds();
     lab.rc(["create", "--name", "web", "--network", "none", "payload", "/payload"]).run().succeeds();
     lab.rc(["volume", "create", "data"]).run().succeeds();

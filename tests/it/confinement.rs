@@ -70,8 +70,7 @@ fn x1_the_program_of_rc_cannot_be_reached_from_a_container() {
 
 #[test]
 fn x2_no_descriptor_of_the_host_is_inherited() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let standard = ["0", "1", "2"];
     let names = |report: &Value| -> Vec<String> { report["fds"].as_object().unwrap().keys().cloned().collect() };
     assert_eq!(names(&report(&lab, &[])), standard);
@@ -89,8 +88,7 @@ fn x2_no_descriptor_of_the_host_is_inherited() {
 
 #[test]
 fn x2_files_and_directories_of_the_caller_stay_outside() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     let played = |command: &[&str], redirections: &str, words: &[&str]| {
         fs::write(lab.work("input"), "what was put in\n").expect("a file can be written");
@@ -129,8 +127,7 @@ fn x2_files_and_directories_of_the_caller_stay_outside() {
 
 #[test]
 fn x3_paths_with_facts_about_the_host_are_masked() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for path in ["/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/kmsg", "/proc/timer_list", "/proc/config.gz"] {
         if fs::metadata(path).is_ok() {
             lab.play(["read", path]).prints("");
@@ -152,8 +149,7 @@ fn x3_paths_with_facts_about_the_host_are_masked() {
 
 #[test]
 fn x3_what_a_program_writes_where_a_path_is_masked_stays_in_its_container() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run =
         ["run", "-d", "--network", "none", "--name", "box", "--cap-add", "SYS_ADMIN", "payload", "/payload", "sleep"];
     lab.rc(run).run().succeeds();
@@ -217,8 +213,7 @@ fn x5_proc_and_sys_must_be_directories() {
 
 #[test]
 fn x7_cgroups_are_read_only_and_the_container_s_own() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let report = report(&lab, &[]);
     for mount in report["mounts"].as_array().unwrap() {
         assert_ne!(mount["type"], "cgroup", "{mount}");
@@ -232,8 +227,7 @@ fn x7_cgroups_are_read_only_and_the_container_s_own() {
 
 #[test]
 fn x8_capabilities_are_bounded_and_never_inherited() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let caps = |report: &Value| {
         ["inh", "prm", "eff", "bnd", "amb"].map(|set| report["caps"][set].as_str().unwrap_or_default().to_owned())
     };
@@ -252,8 +246,7 @@ fn x8_capabilities_are_bounded_and_never_inherited() {
 #[test]
 fn x8_another_user_than_root_holds_no_capability() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let report = report(&lab, &["--user", "1000", "--cap-add", "SYS_ADMIN"]);
     assert_eq!((&report["caps"]["eff"], &report["caps"]["prm"]), (&NO_CAPS.into(), &NO_CAPS.into()));
     assert_eq!(report["caps"]["bnd"], "00000000802405fb");
@@ -262,8 +255,7 @@ fn x8_another_user_than_root_holds_no_capability() {
 #[test]
 fn x9_only_the_requested_groups_are_set() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let ask = |options: &[&str]| {
         let report = report(&lab, options);
         (report["uids"][0].clone(), report["gids"][0].clone(), report["groups"].clone())
@@ -278,8 +270,7 @@ fn x9_only_the_requested_groups_are_set() {
 
 #[test]
 fn x10_unknown_calls_do_not_exist_and_known_bad_ones_are_not_permitted() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let bad = ["mount", "setns", "pivot_root", "fsopen", "open_tree", "bpf", "io_uring_setup", "userfaultfd"];
     let expected = "999 ENOSYS\nclone3 ENOSYS\n".to_owned()
         + &bad.map(|name| format!("{name} EPERM\n")).concat()
@@ -298,8 +289,7 @@ fn x10_unknown_calls_do_not_exist_and_known_bad_ones_are_not_permitted() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn x10_the_same_holds_for_calls_of_other_architectures() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let list = ["i386:20", "i386:999", "i386:310,0x10000000", "i386:288", "i386:359,38,5", "i386:359,2,1", "x32:39"];
     let expected = "20 ok\n999 ENOSYS\n310 EPERM\n288 EPERM\n359 EPERM\n359 ok\n39 ENOSYS";
     assert_eq!(calls(&lab, &[], &list), expected);
@@ -307,8 +297,7 @@ fn x10_the_same_holds_for_calls_of_other_architectures() {
 
 #[test]
 fn x11_sockets_are_of_few_families_and_32_bit_programs_have_a_network() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let families =
         ["socket,1,1", "socket,2,1", "socket,10,1", "socket,16,3", "socket,38,5", "socket,40,1", "socket,15,3"];
     let expected = "socket ok\nsocket ok\nsocket ok\nsocket ok\nsocket EPERM\nsocket EPERM\nsocket EPERM";
@@ -322,8 +311,7 @@ fn x11_sockets_are_of_few_families_and_32_bit_programs_have_a_network() {
 
 #[test]
 fn x12_nothing_can_be_typed_into_a_terminal() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x5412", "ioctl,0,0x541c"]), "ioctl EPERM\nioctl EPERM");
     assert_eq!(calls(&lab, &[], &["ioctl,0,0x100005412"]), "ioctl EPERM");
     // On a terminal: the container's is one of its own, in a session of its own, and still nothing can be typed into
@@ -347,8 +335,7 @@ fn x12_nothing_can_be_typed_into_a_terminal() {
 
 #[test]
 fn x14_no_user_namespace_can_be_nested() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let all = ["unshare,0x10000000", "unshare,0x20000", "unshare,0x40000000", "clone,0x10000011", "unshare,0x200"];
     let expected = "unshare EPERM\nunshare EPERM\nunshare EPERM\nclone EPERM\nunshare ok";
     assert_eq!(calls(&lab, &[], &all), expected);
@@ -360,8 +347,7 @@ fn x14_no_user_namespace_can_be_nested() {
 
 #[test]
 fn x16_the_monitor_is_reached_by_a_private_path_only() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let id = lab.rc(["run", "-d", "--network", "host", "--name", "box", "payload", "/payload", "sleep"]).run().text();
     let mode = |name: &str| fs::metadata(lab.container(&id).join(name)).map(|found| found.permissions().mode() & 0o777);
     assert_eq!((mode("").unwrap(), mode("ctl").unwrap()), (0o700, 0o600));

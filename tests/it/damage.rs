@@ -148,8 +148,7 @@ fn t13_bombs_are_refused_by_the_disk_and_leave_nothing() {
 
 #[test]
 fn t13_windows_that_eat_memory_are_refused() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // A frame that asks for a window of 2 GiB (`zstd --long=31`): magic, frame header descriptor, window descriptor.
     let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (31 - 10) << 3];
     bomb.extend([0x01, 0x00, 0x00]);

@@ -4,12 +4,6 @@ use std::fs;
 
 use crate::support::{Lab, wait};
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 #[track_caller]
 fn start(lab: &Lab, name: &str, options: &[&str], words: &[&str]) {
     let run = ["run", "-d", "--name", name, "--network", "none"];
@@ -18,7 +12,7 @@ fn start(lab: &Lab, name: &str, options: &[&str], words: &[&str]) {
 
 #[test]
 fn a_wait_ends_with_the_first_container_that_has_ended() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, "long", &[], &["hang"]);
     start(&lab, "short", &[], &["exit", "7"]);
     lab.rc(["wait", "--exit-first-match", "long", "short"]).run().prints("7\n");
@@ -28,7 +22,7 @@ fn a_wait_ends_with_the_first_container_that_has_ended() {
 
 #[test]
 fn a_health_check_is_changed_while_the_container_runs_and_kept() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let health = |template: &str| lab.rc(["inspect", "--format", template, "web"]).run().text();
     start(&lab, "web", &[], &["hang"]);
     let output = lab.rc(["update", "--health-interval", "50ms", "web"]).run().exits(125);
@@ -50,7 +44,7 @@ fn a_health_check_is_changed_while_the_container_runs_and_kept() {
 
 #[test]
 fn images_of_another_platform_stay() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let output = lab.rc(["rmi", "--platform", "linux/s390x", "payload"]).run().exits(1);
     assert!(output.stderr().contains("s390x"), "{output}");
     lab.rc(["rmi", "-a", "--platform", "linux/s390x"]).run().says_nothing();
@@ -62,7 +56,7 @@ fn images_of_another_platform_stay() {
 
 #[test]
 fn a_log_is_where_the_user_wants_it() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let path = lab.work("output.log");
     let option = format!("path={}", path.display());
     let run = ["run", "--name", "c", "--network", "none", "--log-opt", &option, "--log-opt", "label=app=shop"];
@@ -81,7 +75,7 @@ fn a_log_is_where_the_user_wants_it() {
 
 #[test]
 fn an_image_goes_with_its_container() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["tag", "payload", "once"]).run().succeeds();
     let words = ["run", "--rmi", "--network", "none", "once", "/payload", "exit", "3"];
     lab.rc(words).run().is(3, "", "");
@@ -93,7 +87,7 @@ fn an_image_goes_with_its_container() {
 #[test]
 fn all_that_can_be_mounted_is_mounted_at_once() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "c", "--network", "none", "payload", "/payload"];
     let id = lab.rc(create).run().text();
     let script =
@@ -107,7 +101,7 @@ fn all_that_can_be_mounted_is_mounted_at_once() {
 #[test]
 fn a_volume_belongs_to_the_user_that_was_asked_for() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "--uid", "33", "--gid", "7", "v"]).run().succeeds();
     lab.rc(["volume", "inspect", "-f", "{{.Options.o}}", "v"]).run().prints("uid=33,gid=7\n");
     let tree = ["run", "--rm", "--network", "none", "-v", "v:/v", "payload", "/payload", "tree", "/"];
@@ -118,7 +112,7 @@ fn a_volume_belongs_to_the_user_that_was_asked_for() {
 
 #[test]
 fn what_was_pruned_is_told() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["run", "--network", "none", "payload", "/payload", "exit", "0"]).run().succeeds();
     lab.rc(["volume", "create", "v"]).run().succeeds();
     lab.rc(["system", "prune", "-f", "-a", "--volumes"]).run().succeeds();
@@ -132,7 +126,7 @@ fn what_was_pruned_is_told() {
 
 #[test]
 fn a_clean_up_finds_nothing_to_do_and_says_what_runs() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, "long", &[], &["hang"]);
     lab.rc(["create", "--name", "created", "--network", "none", "payload", "/payload"]).run().succeeds();
     lab.rc(["container", "cleanup", "created"]).run().prints("created\n");
@@ -146,7 +140,7 @@ fn a_clean_up_finds_nothing_to_do_and_says_what_runs() {
 #[test]
 fn two_containers_that_are_created_at_once_have_no_id_in_common() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     let create = || lab.rc(["create", "--network", "none", "--userns", "auto:size=100", "payload", "/payload"]).start();
     let running: Vec<_> = (0..8).map(|_| create()).collect();
     let ids: Vec<String> = running.into_iter().map(|it| it.wait().text()).collect();
@@ -162,7 +156,7 @@ fn two_containers_that_are_created_at_once_have_no_id_in_common() {
 
 #[test]
 fn lines_of_several_logs_are_not_torn() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for name in ["a", "b"] {
         start(&lab, name, &[], &["spin", "3000000", "70000"]);
     }

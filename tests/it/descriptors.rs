@@ -16,8 +16,7 @@ const A: &str = "\"A\":\"1\"\n";
 
 #[test]
 fn every_option_and_argument_reads_and_writes_a_descriptor() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = "run --rm --network none";
     let profile = json!({ "defaultAction": "SCMP_ACT_ALLOW" }).to_string();
     std::fs::write(lab.work("profile"), profile).expect("a file can be written");
@@ -48,8 +47,7 @@ fn every_option_and_argument_reads_and_writes_a_descriptor() {
 
 #[test]
 fn a_descriptor_is_no_source_of_a_mount_but_a_fifo_is() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for mount in ["-v <(echo x):/y", "-v /dev/stdin:/y", "--mount type=bind,src=/proc/self/fd/5,dst=/y"] {
         let said = bash(&lab, &format!("rc run --rm --network none {mount} payload /payload read /y")).exits(125);
         assert!(said.stderr().contains("a descriptor of this command"), "{said}");
@@ -61,8 +59,7 @@ fn a_descriptor_is_no_source_of_a_mount_but_a_fifo_is() {
 
 #[test]
 fn x2_a_descriptor_that_the_command_line_names_stays_with_the_command() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let inside = "rc run --rm --network none --env-file /dev/fd/5 payload /payload list /proc/self/fd 5< <(echo A=1)";
     // The last one is that of the directory.
     bash(&lab, inside).prints("0\n1\n2\n3\n");

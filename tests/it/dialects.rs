@@ -58,8 +58,7 @@ fn go_arch() -> &'static str {
 
 #[test]
 fn docker_prints_an_object_a_line_and_podman_an_array() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["a", "b"] {
         let create = ["create", "--name", name, "--label", "x=1", "--label", "y=2", "--network", "none", "payload"];
         lab.rc(create).arg("/payload").run().succeeds();

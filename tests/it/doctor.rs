@@ -28,8 +28,7 @@ fn settings(lab: &Lab, text: &str) {
 
 #[test]
 fn a_host_that_runs_containers_passes() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "--rm", "payload", "/payload", "exit", "0"]).run().succeeds();
     let all = examined(lab.rc(["doctor", "--json"]).run(), 0);
     for check in
@@ -84,8 +83,7 @@ fn the_table_and_the_json_agree() {
 
 #[test]
 fn a_hidden_helper_is_missing_for_doctor_and_run() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     settings(&lab, "[helpers]\nslirp4netns = \"/nowhere/slirp4netns\"\n");
     let all = examined(lab.rc(["doctor", "--json"]).run(), 1);
     let slirp = finding(&all, "slirp4netns");
@@ -133,8 +131,7 @@ fn disabled_user_namespaces_are_reported_with_their_sysctl() {
 
 #[test]
 fn a_store_that_cannot_be_written_is_missing() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Of a later format.
     fs::write(lab.store().join("version"), "99\n").expect("the version can be written");
     let all = examined(lab.rc(["doctor", "--json"]).run(), 1);

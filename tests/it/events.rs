@@ -4,12 +4,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Exit, Lab, Set, Signal, wait};
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 /// `TYPE STATUS NAME` of the events that match.
 #[track_caller]
 fn shown(lab: &Lab, filters: &[&str]) -> Vec<String> {
@@ -19,7 +13,7 @@ fn shown(lab: &Lab, filters: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_container_s_life_is_told_in_order() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "web", "--network", "none", "--label", "app=shop", "payload", "/payload", "sleep"])
         .run()
         .succeeds();
@@ -51,7 +45,7 @@ fn a_container_s_life_is_told_in_order() {
 
 #[test]
 fn a_container_that_removes_itself_and_one_that_cannot_run() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     drop(
         lab.rc(["run", "--rm", "--name", "job", "--network", "none", "payload", "/payload", "exit", "7"])
             .run()
@@ -73,7 +67,7 @@ fn a_container_that_removes_itself_and_one_that_cannot_run() {
 
 #[test]
 fn images_and_volumes_have_events_too() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "data"]).run().succeeds();
     lab.rc(["tag", "payload", "other:1"]).run().succeeds();
     lab.rc(["save", "-q", "-o"]).arg(lab.work("all.tar")).arg("other:1").run().succeeds();
@@ -102,7 +96,7 @@ fn images_and_volumes_have_events_too() {
 
 #[test]
 fn a_follower_gets_each_event_at_once_until_its_time_is_over() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let follower = lab.rc(["events", "--format", "{{.Status}} {{.Name}}", "--filter", "type=volume"]).start();
     wait::until("the follower waits", || {
         lab.rc(["volume", "create", "--ignore", "first"]).run().succeeds();
@@ -123,7 +117,7 @@ fn a_follower_gets_each_event_at_once_until_its_time_is_over() {
 
 #[test]
 fn docker_s_messages_under_its_name() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     drop(
         lab.rc(["run", "--rm", "--name", "job", "--network", "none", "payload", "/payload", "exit", "7"])
             .run()
@@ -144,7 +138,7 @@ fn docker_s_messages_under_its_name() {
 
 #[test]
 fn nothing_is_written_if_it_is_turned_off_or_cannot_be() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let config = lab.work("rc.toml");
     std::fs::write(&config, "[events]\nlogger = \"none\"\n").expect("written");
     lab.rc(["volume", "create", "quiet"]).env("RC_CONFIG", &config).run().succeeds();
@@ -159,7 +153,7 @@ fn nothing_is_written_if_it_is_turned_off_or_cannot_be() {
 
 #[test]
 fn pausing_and_health_are_events() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let check = r#"--health-cmd=["/payload", "exit", "0"]"#;
     lab.rc(["run", "-d", "--name", "web", "--network", "none", check, "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(["wait", "--condition", "healthy", "web"]).run().succeeds();

@@ -7,8 +7,7 @@ use crate::support::{Exit, Lab, Set};
 
 /// A lab with the image `broken`: the payload, and files that cannot be programs.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let files = Layer::new()
         .directory("bin", 0o755)
         .directory("closed", 0o700)

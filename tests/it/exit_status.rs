@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 /// A lab with the image `payload`, which the container `up` uses and runs.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "up", "--network", "none", "payload", "/payload", "sleep"];
     lab.rc(run).run().succeeds();
     lab.ready("up");

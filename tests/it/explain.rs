@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 #[test]
 fn nothing_is_made_and_all_is_said() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "--explain", "--name", "web", "-d", "-p", "127.0.0.1:8123:80", "-m", "64m", "-v", "data:/data"];
     let text = lab.rc(run).args(["--cap-drop", "ALL", "--replace", "payload", "/payload", "sleep"]).run().text();
     for line in [

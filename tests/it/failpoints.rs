@@ -88,8 +88,7 @@ fn has_cgroup(id: &str) -> bool {
 #[test]
 fn a_run_that_fails_anywhere_leaves_nothing_wrong() {
     require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let runs = Cell::new(0);
     let id_file = || lab.work(format!("id-{}", runs.get()));
     for kind in ["kill", "eio", "enospc"] {
@@ -111,8 +110,7 @@ fn a_run_that_fails_anywhere_leaves_nothing_wrong() {
 #[test]
 fn a_removal_that_fails_anywhere_can_be_finished() {
     require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for kind in ["kill", "eio", "enospc"] {
         // The points of the monitor count as well.
         let run = || {
@@ -134,8 +132,7 @@ fn a_removal_that_fails_anywhere_can_be_finished() {
 #[test]
 fn a_load_that_fails_anywhere_leaves_nothing_half_made() {
     require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let archive = lab.work("image.tar");
     fs::write(&archive, Image::payload().oci_archive("image:latest")).expect("an archive can be written");
     for kind in ["kill", "eio", "enospc"] {
@@ -156,8 +153,7 @@ fn a_load_that_fails_anywhere_leaves_nothing_half_made() {
 #[test]
 fn a_build_that_fails_anywhere_can_be_built_again() {
     require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let context = lab.work("context");
     fs::create_dir(&context).expect("made");
     fs::write(context.join("a"), "x").expect("written");

@@ -6,15 +6,9 @@ use serde_json::json;
 
 use crate::support::{Lab, run};
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 #[test]
 fn a_program_of_the_host_is_process_1_and_gets_the_command() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     // It plays `echo -- /payload …`.
     let script = lab.work("init");
     fs::copy(Lab::payload_path(), &script).expect("the payload");
@@ -29,7 +23,7 @@ fn a_program_of_the_host_is_process_1_and_gets_the_command() {
 
 #[test]
 fn systemd_gets_what_it_needs_and_other_programs_do_not() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "c", "--network", "none", "--systemd", "always", "payload", "/payload", "report"];
     lab.rc(create).run().succeeds();
     let object = lab.rc(["inspect", "c"]).run().json()[0].clone();
@@ -56,7 +50,7 @@ fn systemd_gets_what_it_needs_and_other_programs_do_not() {
 
 #[test]
 fn programs_see_the_kernel_of_another_machine() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     // Source: proc_pid_personality(5); 8 is PER_LINUX32.
     const SHOWN: &str = "/proc/self/personality";
     for (options, expected) in [
@@ -75,7 +69,7 @@ fn programs_see_the_kernel_of_another_machine() {
 
 #[test]
 fn a_directory_with_a_root_of_its_own_has_the_files_of_rc() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let options = ["--chrootdirs", "/srv/root,/other", "--hostname", "box"];
     for place in ["/srv/root/etc/hostname", "/other/etc/hostname", "/etc/hostname"] {
         run(&lab, &options, &["read", place]).prints("box\n");

@@ -39,8 +39,7 @@ fn errors_and_warnings_are_json_on_request() {
 
 #[test]
 fn the_log_level_says_whether_warnings_are_printed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let broken = lab.store().join("containers").join("0".repeat(64));
     fs::create_dir_all(&broken).expect("a directory can be made");
     fs::write(broken.join("config.json"), "{").expect("a file can be written");
@@ -56,8 +55,7 @@ fn the_log_level_says_whether_warnings_are_printed() {
 
 #[test]
 fn directories_and_drivers_are_chosen_before_the_command() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let [root, run, config] = ["other", "state", "docker"].map(|name| lab.work(name));
     let globals = || lab.rc(["--root"]).arg(&root).arg("--runroot").arg(&run);
     globals().args(["images", "-q"]).run().says_nothing();

@@ -8,12 +8,6 @@ use crate::support::{Lab, Set, wait};
 /// The container is healthy as long as it has the file `/tmp/well`.
 const CHECK: &str = r#"--health-cmd=["/payload", "read", "/tmp/well"]"#;
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 /// Starts `web`, whose program sleeps, with these options.
 #[track_caller]
 fn start(lab: &Lab, options: &[&str]) {
@@ -43,7 +37,7 @@ fn make_well(lab: &Lab) {
 
 #[test]
 fn results_of_checks_are_shown_everywhere_and_can_be_waited_for() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, &[CHECK, "--health-interval", "50ms", "--health-retries", "2"]);
     lab.rc(["wait", "--condition", "unhealthy", "web"]).run().prints("-1\n");
     assert!(shown(&lab).ends_with(" (unhealthy)"), "{}", shown(&lab));
@@ -74,7 +68,7 @@ fn results_of_checks_are_shown_everywhere_and_can_be_waited_for() {
 
 #[test]
 fn a_check_can_be_run_by_hand_and_its_exit_code_tells() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, &[CHECK, "--health-interval=disable", "--health-retries=1"]);
     assert_eq!(health(&lab), json!({ "Status": "starting", "FailingStreak": 0, "Log": [] }));
     assert!(shown(&lab).ends_with(" (starting)"), "{}", shown(&lab));
@@ -97,7 +91,7 @@ fn a_check_can_be_run_by_hand_and_its_exit_code_tells() {
 
 #[test]
 fn the_result_of_a_check_that_was_replaced_meanwhile_says_nothing() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, &[r#"--health-cmd=["/payload", "read", "/tmp/fifo"]"#, "--health-interval=disable"]);
     let inside = |words: &[&str]| lab.rc(["exec", "web", "/payload"]).args(words).run().succeeds();
     // Each check waits for its end of the FIFO.
@@ -126,7 +120,7 @@ fn the_result_of_a_check_that_was_replaced_meanwhile_says_nothing() {
 
 #[test]
 fn a_check_that_takes_too_long_or_cannot_be_run_has_failed() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     start(&lab, &[r#"--health-cmd=["/payload", "hang"]"#, "--health-interval=disable", "--health-timeout=50ms"]);
     lab.rc(["healthcheck", "run", "web"]).run().is(1, "starting\n", "");
     let found = health(&lab);
@@ -147,7 +141,7 @@ fn a_check_that_takes_too_long_or_cannot_be_run_has_failed() {
 
 #[test]
 fn what_is_done_about_an_unhealthy_container() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let failing = [CHECK, "--health-interval=10ms", "--health-retries=1"];
     let field = |template: &str| lab.rc(["inspect", "--format", template, "web"]).run().text();
     for (action, code) in [("kill", "137"), ("stop", "0")] {
@@ -192,7 +186,7 @@ fn the_image_s_check_is_used_unless_it_is_turned_off() {
 
 #[test]
 fn a_paused_container_is_not_checked() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["--health-interval=5ms", r#"--health-cmd=["/payload", "exit", "0"]"#, "--health-max-log-count=1"];
     start(&lab, &run);
     until(&lab, "healthy");
@@ -214,7 +208,7 @@ fn a_paused_container_is_not_checked() {
 
 #[test]
 fn wrong_values_are_refused_and_leave_nothing() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let refused = |options: &[&str], message: &str| {
         let run = lab.rc(["run", "--rm", "--network", "none"]).args(options).args(["payload", "/payload", "exit", "0"]);
         let refused = run.run().exits(125);

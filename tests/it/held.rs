@@ -100,8 +100,7 @@ fn is_orderly(what: &str, command: Command<'_>) {
 
 #[test]
 fn a_damaged_record_of_a_container_is_no_harm_to_others() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = |name: &str| {
         let words = ["run", "-d", "--network", "none", "-v", "data:/data", "--name", name];
         lab.rc(words).args(["payload", "/payload", "sleep"]).run().text()
@@ -137,8 +136,7 @@ fn a_damaged_record_of_a_container_is_no_harm_to_others() {
 
 #[test]
 fn a_damaged_record_of_an_image_is_no_harm_to_others() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let image = Image::payload().config(serde_json::json!({ "Cmd": ["/payload", "exit", "0"] }));
     let parts = image.parts();
     fs::write(lab.work("image.tar"), image.oci_archive("image:latest")).expect("an archive can be written");
@@ -180,8 +178,7 @@ fn holdings(pid: i32) -> (usize, usize) {
 
 #[test]
 fn a_monitor_keeps_nothing_of_execs_although_every_third_is_killed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let id = lab.rc(["run", "-d", "--network", "none", "payload", "/payload", "sleep"]).run().text();
     let pid = monitor(&lab, &id).expect("the monitor lives");
     let exec = || lab.rc(["exec", "-i", &id, "/payload", "cat"]);
@@ -211,8 +208,7 @@ fn a_monitor_keeps_nothing_of_execs_although_every_third_is_killed() {
 
 #[test]
 fn only_the_mounts_of_a_container_that_leaves_nothing_outlive_its_program() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let volume = lab.work("volume");
     fs::create_dir(&volume).expect("a directory");
     let volume = format!("{}:/volume", volume.display());

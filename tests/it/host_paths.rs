@@ -49,8 +49,7 @@ fn a_directory_with_a_name_in_latin_1_is_as_good_as_any() {
 
 #[test]
 fn an_argument_that_is_a_path_may_be_any_bytes() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // The shell makes the byte of the word: the tests' own commands take text.
     let rc = |words: &str| {
         let script = format!("exec \"$0\" {}", words.replace('é', "$'\\xe9'"));

@@ -15,8 +15,7 @@ fn hosts(lab: &Lab, options: &[&str], image: &str) -> Output {
 
 #[test]
 fn etc_hosts_begins_with_a_file_of_the_host_or_the_image_or_with_nothing() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let file = lab.work("base");
     let path = file.to_str().expect("a path");
     fs::write(&file, "192.0.2.9 db h").expect("a file can be written");
@@ -67,8 +66,7 @@ fn etc_hosts_begins_with_a_file_of_the_host_or_the_image_or_with_nothing() {
 
 #[test]
 fn members_of_a_network_and_of_a_pod_have_the_file_before_their_own_lines() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let file = lab.work("base");
     let path = file.to_str().expect("a path");
     fs::write(&file, "192.0.2.9 db\n").expect("a file can be written");

@@ -7,8 +7,7 @@ use crate::support::{Lab, processes, wait};
 /// A lab with a container `c` that is initialized, and will run `words`.
 #[track_caller]
 fn initialized(options: &[&str], words: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "c", "--network", "none"];
     lab.rc(create).args(options).args(["payload", "/payload"]).args(words).run().succeeds();
     lab.rc(["init", "c"]).run().prints("c\n");
@@ -104,8 +103,7 @@ fn what_waits_ends_with_stop_with_its_monitor_and_with_the_container() {
 
 #[test]
 fn a_member_of_a_network_has_its_address_before_it_runs_and_a_pod_starts_what_waits() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
     let create = ["create", "--name", "c", "--network", "app", "payload", "/payload", "tcp", "7"];
     lab.rc(create).run().succeeds();

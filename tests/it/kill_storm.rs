@@ -42,8 +42,7 @@ fn storm<'a>(kills: u32, start: impl Fn(u32) -> Command<'a>, after_each: impl Fn
 
 /// Kills `run -d` with the network `network`, `kills` times.
 fn run_storm(kills: u32, network: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     storm(kills, |_| lab.rc(["run", "-d", "--network", network, "payload", "/payload", "sleep"]), || {});
     // The commands show the truth, whatever state each container is in.
     lab.rc(["ps", "-a"]).run().exits(0).stderr().is_empty().then_some(()).expect("`ps` has nothing to complain of");
@@ -97,8 +96,7 @@ fn twenty_kills_of_load_leave_nothing_half_made() {
 
 #[test]
 fn a_hundred_kills_of_build_leave_nothing_running_and_no_step_is_lost() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let context = lab.work("context");
     fs::create_dir_all(&context).expect("made");
     fs::write(context.join("file"), "content").expect("written");
@@ -131,8 +129,7 @@ pub(crate) fn monitor(lab: &Lab, id: &str) -> Option<i32> {
 
 #[test]
 fn twenty_kills_of_the_monitor_end_in_137() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let mut chance = Chance::new();
     for number in 0..20 {
         let started = Instant::now();
@@ -240,8 +237,7 @@ fn leave_something<'a>(lab: &'a Lab, least: u32, image: &str, start: impl Fn() -
 
 #[test]
 fn after_kills_one_command_later_the_store_is_as_large_as_before() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let noise: Vec<u8> = (0..4_000_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
     let layer = crate::support::Layer::new().file("noise", 0o644, &noise).bytes();
     let path = |name: &str, bytes: &[u8]| {
@@ -290,8 +286,7 @@ fn after_kills_of_pull_one_pull_of_another_image_leaves_nothing_of_it() {
 
 #[test]
 fn the_next_run_cleans_up_after_killed_monitors_and_spares_the_living() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let rm = ["run", "-d", "--rm", "--network", "none", "-v", "/data"];
     lab.rc(rm).args(["payload", "/payload", "hang"]).run().succeeds();
     lab.kill_everything();
@@ -308,8 +303,7 @@ fn the_next_run_cleans_up_after_killed_monitors_and_spares_the_living() {
 
 #[test]
 fn a_start_that_fails_leaves_no_volume() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "--rm", "--network", "none", "-v", "/data", "--name"];
     drop(lab.rc(run).args(["box", "payload", "/nothing"]).run().exits(127));
     lab.settle();
@@ -323,8 +317,7 @@ fn a_start_that_fails_leaves_no_volume() {
 
 #[test]
 fn a_sweep_that_cannot_finish_is_not_tried_by_every_run() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let image = Image::payload().config(serde_json::json!({ "Cmd": ["/payload"] }));
     fs::write(lab.work("image.tar"), image.oci_archive("image:latest")).expect("an archive can be written");
     lab.rc(["load", "-q", "-i", "image.tar"]).run().succeeds();

@@ -7,13 +7,6 @@ use serde_json::json;
 use crate::support::wait::PATIENCE;
 use crate::support::{Exit, Lab, Set, Signal};
 
-/// A lab with the payload imported.
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 /// `rc run -d --name NAME --network none payload /payload WORDS`; returns the ID.
 #[track_caller]
 fn detached(lab: &Lab, name: &str, words: &[&str]) -> String {
@@ -30,7 +23,7 @@ fn field(lab: &Lab, name: &str, template: &str) -> String {
 
 #[test]
 fn output_and_exit_code_are_the_program_s_own() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.play(["echo", "hello"]).prints("hello\n");
     lab.play(["complain", "oh"]).is(0, "", "oh\n");
     for code in [0, 1, 3, 125, 126, 127, 255] {
@@ -46,7 +39,7 @@ fn output_and_exit_code_are_the_program_s_own() {
 
 #[test]
 fn standard_input_is_passed_on_and_closed() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["run", "--rm", "--network", "none"];
     lab.rc(run).args(["-i", "payload", "/payload", "cat"]).input("bytes\0and more").run().prints("bytes\0and more");
     lab.rc(run).args(["payload", "/payload", "cat"]).input("not asked for").run().prints("");
@@ -54,7 +47,7 @@ fn standard_input_is_passed_on_and_closed() {
 
 #[test]
 fn many_bytes_arrive_whole() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let bytes = 20_000_000;
     for log in [true, false] {
         let run = lab.rc(["run", "--name", "big", "--network", "none"]).args(if log { &[][..] } else { &["--rm"] });
@@ -69,7 +62,7 @@ fn many_bytes_arrive_whole() {
 
 #[test]
 fn a_program_that_cannot_be_executed_is_126_and_a_missing_one_127() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["run", "--rm", "--network", "none", "payload"];
     assert!(lab.rc(run).arg("/no/such/program").run().exits(127).stderr().contains("/no/such/program"));
     assert!(lab.rc(run).arg("no-such-program").run().exits(127).stderr().contains("no-such-program"));
@@ -80,7 +73,7 @@ fn a_program_that_cannot_be_executed_is_126_and_a_missing_one_127() {
 
 #[test]
 fn a_refused_run_is_125_and_leaves_nothing() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["run", "--network", "none"];
     assert!(lab.rc(run).args(["--no-such-flag", "payload"]).run().exits(125).stderr().contains("--no-such-flag"));
     assert!(lab.rc(run).args(["--pull", "never", "no-such-image"]).run().exits(125).stderr().contains("no-such-image"));
@@ -97,7 +90,7 @@ fn a_refused_run_is_125_and_leaves_nothing() {
 
 #[test]
 fn create_start_stop_and_remove_are_steps() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let id = lab.rc(["create", "--name", "steps", "--network", "none", "payload", "/payload", "sleep"]).run().text();
     assert_eq!(field(&lab, "steps", "{{.Id}} {{.State.Status}}"), format!("{id} created"));
     lab.rc(["start", "steps"]).run().prints("steps\n");
@@ -116,14 +109,14 @@ fn create_start_stop_and_remove_are_steps() {
 
 #[test]
 fn a_created_container_can_be_removed_unstarted() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["create", "--name", "never", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(["rm", "never"]).run().prints("never\n");
 }
 
 #[test]
 fn logs_keep_streams_apart_and_follow_to_the_end() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["run", "--name", "a", "--network", "none", "payload", "/payload", "complain", "to stderr"]).run().is(
         0,
         "",
@@ -143,7 +136,7 @@ fn logs_keep_streams_apart_and_follow_to_the_end() {
 
 #[test]
 fn exec_runs_beside_the_program_with_its_own_exit_code() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     detached(&lab, "host", &["sleep"]);
     lab.ready("host");
     lab.rc(["exec", "host", "/payload", "echo", "inside"]).run().prints("inside\n");
@@ -165,8 +158,7 @@ fn exec_runs_beside_the_program_with_its_own_exit_code() {
 
 #[test]
 fn a_file_of_any_size_goes_through_a_program_that_answers_as_it_reads() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "host", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     let bytes: Vec<u8> = (0..3 << 20).map(|n: u32| n.to_le_bytes()[usize::from(n & 256 != 0)]).collect();
     std::fs::write(lab.work("input"), &bytes).expect("a file can be written");
@@ -181,8 +173,7 @@ fn a_file_of_any_size_goes_through_a_program_that_answers_as_it_reads() {
 
 #[test]
 fn exec_on_a_terminal_ends_with_its_program_whatever_that_has_left_behind() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "host", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(["exec", "host", "/payload", "leave", "hang"]).start_on_terminal(24, 80).wait().succeeds();
     lab.remove_containers();
@@ -190,7 +181,7 @@ fn exec_on_a_terminal_ends_with_its_program_whatever_that_has_left_behind() {
 
 #[test]
 fn exec_ends_with_its_container() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     detached(&lab, "host", &["sleep"]);
     lab.ready("host");
     let inside = lab.rc(["exec", "host", "/payload", "hang"]).start();
@@ -201,7 +192,7 @@ fn exec_ends_with_its_container() {
 
 #[test]
 fn stop_asks_and_then_kills() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     detached(&lab, "polite", &["sleep"]);
     lab.ready("polite");
     lab.rc(["stop", "-t", "50", "polite"]).run().within(PATIENCE).prints("polite\n");
@@ -218,7 +209,7 @@ fn stop_asks_and_then_kills() {
 
 #[test]
 fn the_stop_signal_is_the_one_that_was_asked_for() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "usr", "--network", "none", "--stop-signal", "SIGUSR2", "payload", "/payload"];
     lab.rc(run).args(["signals", "1"]).run().succeeds();
     lab.ready("usr");
@@ -229,7 +220,7 @@ fn the_stop_signal_is_the_one_that_was_asked_for() {
 
 #[test]
 fn wait_waits_for_any_state_that_is_asked_for() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
     lab.rc(create).run().succeeds();
     lab.rc(["wait", "--condition", "created,removing", "web"]).run().prints("-1\n");
@@ -253,7 +244,7 @@ fn wait_waits_for_any_state_that_is_asked_for() {
 
 #[test]
 fn the_latest_container_is_started_and_removed_and_no_option_is_overlooked() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for (name, code) in [("old", "1"), ("new", "3")] {
         let create = ["create", "--name", name, "--network", "none", "payload", "/payload", "exit", code];
         lab.rc(create).run().succeeds();
@@ -279,7 +270,7 @@ fn the_latest_container_is_started_and_removed_and_no_option_is_overlooked() {
 
 #[test]
 fn wait_prints_exit_codes() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     detached(&lab, "three", &["exit", "3"]);
     lab.rc(["wait", "three"]).run().prints("3\n");
     detached(&lab, "killed", &["hang"]);
@@ -295,7 +286,7 @@ fn wait_prints_exit_codes() {
 
 #[test]
 fn signals_to_the_command_reach_the_program() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for name in [Signal::TERM, Signal::HUP, Signal::USR1, Signal::INT] {
         let run = lab.rc(["run", "--rm", "--network", "none", "payload", "/payload", "signals", "1"]).start();
         run.line("ready\n");
@@ -315,7 +306,7 @@ fn signals_to_the_command_reach_the_program() {
 
 #[test]
 fn a_program_that_dies_of_a_signal_is_128_plus_it() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = lab.rc(["run", "--name", "dies", "--network", "none", "payload", "/payload", "hang"]).start();
     run.line("ready\n");
     lab.rc(["kill", "-s", "KILL", "dies"]).run().prints("dies\n");
@@ -326,7 +317,7 @@ fn a_program_that_dies_of_a_signal_is_128_plus_it() {
 
 #[test]
 fn a_detached_container_outlives_its_command_and_rm_leaves_nothing() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--rm", "--name", "short", "--network", "none", "payload", "/payload", "sleep"])
         .run()
         .succeeds();
@@ -338,7 +329,7 @@ fn a_detached_container_outlives_its_command_and_rm_leaves_nothing() {
 
 #[test]
 fn a_command_that_is_killed_leaves_its_container_running() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = lab.rc(["run", "--name", "alone", "--network", "none", "payload", "/payload", "signals", "1"]).start();
     run.line("ready\n");
     run.kill(Signal::KILL);
@@ -352,7 +343,7 @@ fn a_command_that_is_killed_leaves_its_container_running() {
 
 #[test]
 fn of_forty_containers_with_one_name_one_is_created() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let create = || lab.rc(["create", "--name", "only", "--network", "none", "payload", "/payload", "sleep"]).start();
     let racers: Vec<_> = (0..40).map(|_| create()).collect();
     let codes: Vec<_> = racers.into_iter().map(|racer| racer.wait().exit).collect();
@@ -364,7 +355,7 @@ fn of_forty_containers_with_one_name_one_is_created() {
 
 #[test]
 fn a_hundred_at_once_all_succeed_and_leave_nothing() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = || lab.rc(["run", "--rm", "--network", "none", "payload", "/payload", "echo", "x"]).start();
     let all: Vec<_> = (0..100).map(|_| run()).collect();
     all.into_iter().for_each(|one| one.wait().prints("x\n"));
@@ -375,7 +366,7 @@ fn a_hundred_at_once_all_succeed_and_leave_nothing() {
 /// lost.
 #[test]
 fn three_hundred_times_the_exact_code_arrives_with_a_terminal_and_without() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = |flags: &str| lab.rc(["run", "--rm", flags, "--network", "none", "payload", "/payload", "exit", "7"]);
     for _ in 0..30 {
         // Ten at a time keep every CPU busy.
@@ -388,7 +379,7 @@ fn three_hundred_times_the_exact_code_arrives_with_a_terminal_and_without() {
 
 #[test]
 fn init_reaps_a_thousand_orphans() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--init", "--name", "many", "--network", "none", "payload", "/payload", "orphans", "1000"];
     lab.rc(run).run().succeeds();
     lab.ready("many");
@@ -401,7 +392,7 @@ fn init_reaps_a_thousand_orphans() {
 
 #[test]
 fn a_terminal_is_raw_while_the_program_runs_and_restored_after_it() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let run = lab.rc(["run", "--rm", "-it", "--network", "none", "payload", "/payload", "sizes"]);
     let terminal = run.start_on_terminal(31, 97);
     terminal.line("31 97");
@@ -414,7 +405,7 @@ fn a_terminal_is_raw_while_the_program_runs_and_restored_after_it() {
 
 #[test]
 fn detaching_by_keys_leaves_the_container_running() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let mut terminal = lab
         .rc(["run", "-it", "--name", "kept", "--network", "none", "payload", "/payload", "sleep"])
         .start_on_terminal(24, 80);
@@ -435,7 +426,7 @@ fn detaching_by_keys_leaves_the_container_running() {
 
 #[test]
 fn names_and_ids_are_found_by_prefix_and_refused_when_doubtful() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let id = detached(&lab, "one", &["sleep"]);
     lab.rc(["inspect", "--format", "{{.Name}}", &id[..8]]).run().prints("one\n");
     assert!(lab.rc(["stop", "nobody"]).run().exits(125).stderr().contains("nobody"));

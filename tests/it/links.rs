@@ -3,8 +3,7 @@
 use crate::support::{Lab, address};
 
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "app"]).run().succeeds();
     lab
 }

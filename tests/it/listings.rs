@@ -4,8 +4,7 @@ use crate::support::{Exit, Lab, Signal};
 
 #[test]
 fn quiet_and_noheading_go_with_every_format() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "c", "--network", "none", "payload", "/payload"];
     let container = lab.rc(create).run().text();
     let image = lab.rc(["images", "-q"]).run().text();
@@ -44,8 +43,7 @@ fn info_has_every_log_driver_and_a_line_for_each_value() {
 
 #[test]
 fn the_size_of_a_container_is_what_it_has_written_and_with_its_image() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "--name", "c", "--user", "1000", "--network", "none", "payload", "/payload"];
     // Nobody but that user of the container can read it.
     lab.rc(run).args(["write", "/tmp/f", "0123456789"]).run().succeeds();
@@ -70,8 +68,7 @@ fn the_size_of_a_container_is_what_it_has_written_and_with_its_image() {
 
 #[test]
 fn ps_shows_namespaces_and_comes_again_and_again() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["a", "b"] {
         let network = if name == "a" { "none" } else { "container:a" };
         lab.rc(["run", "-d", "--name", name, "--network", network])

@@ -6,8 +6,7 @@ use crate::support::Lab;
 
 #[test]
 fn a_log_is_followed_for_the_duration_after_until() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "signals"]).run().succeeds();
     lab.ready("web");
     let follower = lab.rc(["logs", "-f", "--until", "2s", "web"]).start();
@@ -23,8 +22,7 @@ fn a_log_is_followed_for_the_duration_after_until() {
 
 #[test]
 fn several_containers_are_told_apart() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["one", "two"] {
         let run = ["run", "-d", "--name", name, "--network", "none", "payload", "/payload", "echo", name];
         lab.rc(run).run().succeeds();
@@ -49,8 +47,7 @@ fn several_containers_are_told_apart() {
 
 #[test]
 fn several_logs_are_followed_at_once() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["one", "two"] {
         let run = ["run", "-d", "-i", "--name", name, "--network", "none", "payload", "/payload", "cat"];
         lab.rc(run).run().succeeds();
@@ -69,8 +66,7 @@ fn several_logs_are_followed_at_once() {
 
 #[test]
 fn output_that_went_past_rc_has_no_log() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "--name", "web", "--network", "none", "--log-driver", "passthrough", "payload", "/payload"];
     lab.rc(run).args(["echo", "hello"]).run().prints("hello\n");
     let refused = "rc: container `web` has no log: its output went past rc (`--log-driver passthrough`)\n\

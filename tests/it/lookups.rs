@@ -7,8 +7,7 @@ use crate::support::{Exit, Lab};
 
 /// A lab with the image `payload` and the container `web`, which was created with these options.
 fn lab(options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["create", "--name", "web"]).args(options).args(["payload", "/payload", "sleep"]).run().succeeds();
     lab
 }

@@ -39,8 +39,7 @@ fn asks(command: &Running) {
 
 #[test]
 fn a_start_and_the_removal_of_its_network_do_not_wait_for_each_other() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
     // As a container that is being created has it.
     let creating = hold(&lab, "lock", FlockOperation::LockShared);
@@ -54,8 +53,7 @@ fn a_start_and_the_removal_of_its_network_do_not_wait_for_each_other() {
 /// Who lists containers removes it, and gives its address back, for which it takes the network's lock.
 #[test]
 fn a_network_can_be_removed_after_all_processes_of_its_container_were_killed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
     lab.rc(["run", "-d", "--rm", "--network", "app", "payload", "/payload", "sleep"]).run().succeeds();
     lab.kill_everything();
@@ -65,8 +63,7 @@ fn a_network_can_be_removed_after_all_processes_of_its_container_were_killed() {
 
 #[test]
 fn a_copy_has_no_container_while_it_waits_for_a_volume_of_another() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |name: &str| lab.rc(["create", "--network", "none", "-v", "data:/data", "--name", name]);
     let mut both: Vec<(String, &str)> =
         ["one", "two"].map(|name| (create(name).args(["payload", "/payload"]).run().text(), name)).into();
@@ -88,8 +85,7 @@ fn a_copy_has_no_container_while_it_waits_for_a_volume_of_another() {
 
 #[test]
 fn a_commit_has_no_container_while_it_waits_for_the_store() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["create", "--network", "none", "--name", "box", "payload", "/payload"]).run().succeeds();
     let creating = hold(&lab, "lock", FlockOperation::LockShared);
     let commit = lab.rc(["commit", "-q", "--squash", "box", "made"]).start();
@@ -111,8 +107,7 @@ fn a_commit_has_no_container_while_it_waits_for_the_store() {
 /// Requests that a monitor has not read when its program ends.
 #[test]
 fn who_asks_a_container_that_ends_is_told_so() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let requests: [&[&str]; 5] = [
         &["exec", "-d", "box", "/payload", "exit", "0"],
         &["exec", "box", "/payload", "exit", "0"],
@@ -147,8 +142,7 @@ fn who_asks_a_container_that_ends_is_told_so() {
 
 #[test]
 fn a_container_that_was_removed_is_missing_and_not_its_files() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |name: &str, options: &[&str]| {
         let create = lab.rc(["create", "--network", "none", "--name", name]).args(options);
         create.args(["payload", "/payload", "exit", "0"]).run().succeeds();
@@ -177,8 +171,7 @@ fn a_container_that_was_removed_is_missing_and_not_its_files() {
 
 #[test]
 fn a_start_of_what_was_initialized_is_awaited_by_who_needs_it_and_ended_by_no_removal() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = ["create", "--network", "none", "--name"];
     lab.rc(create).args(["c", "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(create).args(["d", "--requires", "c", "payload", "/payload", "sleep"]).run().succeeds();
@@ -215,8 +208,7 @@ fn a_start_of_what_was_initialized_is_awaited_by_who_needs_it_and_ended_by_no_re
 
 #[test]
 fn who_waits_for_what_was_initialized_or_starts_it_is_told_that_it_was_stopped() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["create", "--network", "none", "--name", "c", "payload", "/payload", "sleep"]).run().succeeds();
     lab.rc(["init", "c"]).run().succeeds();
     let id = lab.rc(["inspect", "-f", "{{.Id}}", "c"]).run().text();

@@ -10,8 +10,7 @@ fn refused(lab: &Lab, options: &[&str]) -> String {
 
 #[test]
 fn the_hint_for_a_missing_source_fits_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (source, hint) in [
         ("~/x", "hint: the shell did not expand `~`: write `\"$HOME\"/x`\n"),
         ("/nowhere/docker.sock", "hint: no daemon listens at `/nowhere/docker.sock`: rc has none, and serves no API\n"),
@@ -25,8 +24,7 @@ fn the_hint_for_a_missing_source_fits_it() {
 #[test]
 fn a_user_whom_slirp4netns_cannot_serve_with_one_id_is_told_so() {
     only!(Full | One);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = |network: &str| {
         let words = ["run", "--rm", "--network", network, "-u", "1000", "payload", "/payload", "exit", "7"];
         lab.rc(words).env("RC_SINGLE_ID", "1").run()

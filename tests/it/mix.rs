@@ -175,8 +175,7 @@ fn kill_one(lab: &Lab, chance: &mut Chance) {
 fn commands_on_the_same_names_at_the_same_time_leave_nothing_and_tell_what_happened() {
     require!(program "slirp4netns");
     let with_kills = std::env::var_os("RC_TEST_MIX_KILLS").is_some();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::write(lab.work("file"), "content").expect("written");
     fs::create_dir(lab.work("context")).expect("made");
     let text = "FROM payload\nRUN [\"/payload\", \"write\", \"/tmp/w\", \"x\"]\nLABEL made=1\n";

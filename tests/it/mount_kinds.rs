@@ -4,12 +4,6 @@ use std::fs;
 
 use crate::support::{Lab, run};
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 /// The lines of `/proc/mounts` whose mount point is `/m`, or below.
 fn mounted(lab: &Lab, options: &[&str]) -> String {
     let text = run(lab, options, &["read", "/proc/self/mounts"]).text();
@@ -19,7 +13,7 @@ fn mounted(lab: &Lab, options: &[&str]) -> String {
 #[test]
 fn an_overlay_takes_what_is_written_and_each_start_begins_anew() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory");
     fs::write(source.join("file"), "of the host\n").expect("a file");
@@ -42,7 +36,7 @@ fn an_overlay_takes_what_is_written_and_each_start_begins_anew() {
 #[test]
 fn directories_of_the_user_s_keep_what_is_written_to_an_overlay() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     let path = |name: &str| {
         let path = lab.work(name);
         fs::create_dir(&path).expect("a directory");
@@ -65,7 +59,7 @@ fn directories_of_the_user_s_keep_what_is_written_to_an_overlay() {
 #[test]
 fn ids_of_the_container_s_own_see_an_overlay_and_an_image() {
     only!(Full);
-    let lab = lab();
+    let lab = Lab::with_payload();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory");
     fs::write(source.join("file"), "of the host\n").expect("a file");
@@ -80,7 +74,7 @@ fn ids_of_the_container_s_own_see_an_overlay_and_an_image() {
 #[test]
 fn an_image_is_mounted_to_be_read_or_with_a_layer_that_is_new_at_each_start() {
     only!(Full | Root);
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["tag", "payload", "other"]).run().succeeds();
     let image = |more: &str| format!("type=image,src=other,dst=/m{more}");
     assert!(run(&lab, &["--mount", &image("")], &["read", "/m/etc/passwd"]).text().contains("root"));
@@ -104,7 +98,7 @@ fn an_image_is_mounted_to_be_read_or_with_a_layer_that_is_new_at_each_start() {
 
 #[test]
 fn the_kernel_s_filesystems_have_the_options_that_were_asked_for() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let ramfs = mounted(&lab, &["--mount", "type=ramfs,dst=/m,tmpfs-mode=700,exec"]);
     assert!(ramfs.contains(" /m ramfs rw,nosuid,nodev,relatime,") && ramfs.contains("mode=700"), "{ramfs}");
     let devpts = mounted(&lab, &["--mount", "type=devpts,dst=/m,mode=600,max=7"]);
@@ -121,7 +115,7 @@ fn the_kernel_s_filesystems_have_the_options_that_were_asked_for() {
 
 #[test]
 fn a_pattern_mounts_each_file_and_a_link_can_be_copied() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let source = lab.work("source");
     fs::create_dir(&source).expect("a directory");
     for name in ["a.so", "b.so", "c.txt"] {

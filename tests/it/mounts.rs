@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 /// A lab with an image, a container that runs and one that does not.
 fn furnished() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create =
         |name: &str| ["create", "--name", name, "--network", "none", "payload", "/payload", "sleep"].map(str::to_owned);
     lab.rc(create("still")).run().succeeds();

@@ -9,8 +9,7 @@ use crate::support::{Lab, address, wait};
 
 /// A lab with the payload and networks `app` and `other`, created with these options.
 fn lab(options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     create(&lab, "app", 1, options);
     create(&lab, "other", 2, options);
     lab

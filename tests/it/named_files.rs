@@ -9,8 +9,7 @@ use crate::support::wait::{self, PATIENCE};
 
 /// A lab with the payload, a directory `shared`, and a file outside of it that no container may touch.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("shared")).expect("a directory can be made");
     fs::write(lab.work("victim"), "untouched").expect("a file can be written");
     lab

@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 #[test]
 fn a_slash_before_a_container_s_name_is_dropped_wherever_a_name_is_read() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create =
         |name: &str| lab.rc(["create", "--name", name, "--network", "none", "payload", "/payload", "stubborn"]).run();
     create("/web").succeeds();

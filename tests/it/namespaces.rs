@@ -24,8 +24,7 @@ fn own(kind: &str) -> Value {
 
 #[test]
 fn a_container_shares_the_namespaces_of_another() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     start(&lab, "web", &[]);
     let of_web = namespaces(&lab, "web");
     let all = ["--pid", "container:web", "--ipc", "container:web", "--uts", "container:web"];
@@ -62,8 +61,7 @@ fn a_container_shares_the_namespaces_of_another() {
 
 #[test]
 fn what_shares_a_network_shares_its_names_and_ports() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     start(&lab, "web", &["--add-host", "db:10.1.2.3"]);
     let shared = ["--network", "container:web"];
     lab.rc(["run", "-d", "--name", "side"]).args(shared).args(["payload", "/payload", "tcp", "80"]).run().succeeds();
@@ -91,8 +89,7 @@ fn what_shares_a_network_shares_its_names_and_ports() {
 
 #[test]
 fn shared_memory_is_that_of_the_other_container() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     start(&lab, "web", &[]);
     lab.rc(["exec", "web", "/payload", "write", "/dev/shm/note", "hello"]).run().succeeds();
     run(&lab, &["--network", "none", "--ipc", "container:web"], &["read", "/dev/shm/note"]).prints("hello\n");
@@ -102,8 +99,7 @@ fn shared_memory_is_that_of_the_other_container() {
 
 #[test]
 fn processes_of_the_host_are_seen_and_those_of_the_container_end_with_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     start(&lab, "box", &["--pid", "host"]);
     let seen = namespaces(&lab, "box");
     assert_eq!(seen["pid"], own("pid"));
@@ -123,8 +119,7 @@ fn processes_of_the_host_are_seen_and_those_of_the_container_end_with_it() {
 
 #[test]
 fn a_namespace_may_be_named_by_a_path() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     start(&lab, "web", &[]);
     let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "web"]).run().text();
     let of_web = namespaces(&lab, "web");
@@ -150,8 +145,7 @@ fn a_namespace_may_be_named_by_a_path() {
 
 #[test]
 fn what_a_container_needs_is_started_first_and_not_removed_alone() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |name: &str, options: &[&str]| {
         lab.rc(["create", "--name", name]).args(options).args(["payload", "/payload", "sleep"]).run().succeeds();
     };

@@ -74,8 +74,7 @@ fn inside<'a>(lab: &Lab, driver: &str, words: impl IntoIterator<Item = &'a str>)
 }
 
 fn tcp_port_answers(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let server = serve(&lab, driver, ["-p", &format!("{port}:7")], ["tcp", "7"]);
     assert_eq!(ask_tcp(loopback(port), "by loopback").expect("answer"), "by loopback");
@@ -89,8 +88,7 @@ fn tcp_port_answers(driver: &str) {
 }
 
 fn udp_port_answers(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let server = serve(&lab, driver, ["-p", &format!("{port}:7/udp")], ["udp", "7"]);
     for round in ["one", "two"] {
@@ -106,8 +104,7 @@ fn udp_port_answers(driver: &str) {
 
 fn port_listens_on_the_given_address_alone(driver: &str) {
     let Some(outward) = outward() else { skip!("no default route") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let options = ["-p".to_owned(), format!("127.0.0.1:{port}:7"), "-p".to_owned(), format!("127.0.0.1:{port}:7/udp")];
     let server = serve(&lab, driver, options.iter().map(String::as_str), ["tcp", "7"]);
@@ -118,8 +115,7 @@ fn port_listens_on_the_given_address_alone(driver: &str) {
 }
 
 fn range_is_published_port_by_port(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let first = port::take(3);
     let last = first + 2;
     let server = serve(&lab, driver, ["-p", &format!("127.0.0.1:{first}-{last}:7-9")], ["tcp", "9"]);
@@ -132,8 +128,7 @@ fn range_is_published_port_by_port(driver: &str) {
 }
 
 fn taken_port_is_exit_125_and_leaves_no_container(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let holder = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
     let port = holder.local_addr().expect("a socket has an address").port();
     let run = ["run", "--network", driver, "-p", &format!("{port}:7"), "payload", "/payload", "exit", "0"];
@@ -148,8 +143,7 @@ fn taken_port_is_exit_125_and_leaves_no_container(driver: &str) {
 }
 
 fn of_two_racing_runs_exactly_one_gets_the_port(driver: &str, protocol: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let publish = format!("{}:7/{protocol}", port::take(1));
     let words = ["run", "--rm", "--network", driver, "-p", &publish, "payload", "/payload", protocol, "7"];
     let [one, other] = [(); 2].map(|()| lab.rc(words).start());
@@ -164,8 +158,7 @@ fn of_two_racing_runs_exactly_one_gets_the_port(driver: &str, protocol: &str) {
 }
 
 fn host_loopback_is_closed(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let port = listener.local_addr().expect("a socket has an address").port();
     let ask = |way: &'static str| {
@@ -182,8 +175,7 @@ fn host_loopback_is_closed(driver: &str) {
 
 fn host_containers_internal_is_the_outward_address(driver: &str) {
     let Some(outward) = outward() else { skip!("no default route") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let hosts = inside(&lab, driver, ["read", "/etc/hosts"]);
     assert!(hosts.contains(&format!("{outward}\thost.containers.internal host.docker.internal")), "{hosts}");
     let asked = ["--add-host", "db:host-gateway", "--add-host", "host.docker.internal:host-gateway"];
@@ -209,8 +201,7 @@ fn host_containers_internal_is_the_outward_address(driver: &str) {
 }
 
 fn inspect_tells_address_gateway_and_ports(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let run = lab.rc(["run", "-d", "--name", "web", "--network", driver, "-p", &format!("127.0.0.1:{port}:7")]);
     run.args(["payload", "/payload", "sleep"]).run().succeeds();
@@ -227,8 +218,7 @@ fn inspect_tells_address_gateway_and_ports(driver: &str) {
 }
 
 fn name_server_is_the_drivers(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let text = inside(&lab, driver, ["read", "/etc/resolv.conf"]);
     assert!(text.starts_with("nameserver 10.0.2.3\n"), "{text}");
     let asked = ["--dns", "192.0.2.53", "payload", "/payload", "read", "/etc/resolv.conf"];
@@ -238,8 +228,7 @@ fn name_server_is_the_drivers(driver: &str) {
 }
 
 fn helper_ends_with_the_container(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for _ in 0..5 {
         lab.rc(["run", "--rm", "--network", driver, "payload", "/payload", "exit", "3"]).run().fails(3, "");
     }
@@ -247,8 +236,7 @@ fn helper_ends_with_the_container(driver: &str) {
 }
 
 fn ports_are_free_when_the_command_returns(driver: &str) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let publish = [format!("{port}:7"), format!("{port}:7/udp")];
     for _ in 0..3 {
@@ -320,8 +308,7 @@ fn of_two_racing_runs_exactly_one_gets_a_port_in_a_network_with_a_name() {
 #[test]
 fn udp_on_a_published_ipv6_address_needs_pasta() {
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let publish = format!("[2001:db8::1]:{}:7/udp", port::take(1));
     let run = ["run", "--network", "slirp4netns", "-p", &publish, "payload", "/payload", "exit", "0"];
     let sentence = format!(
@@ -334,8 +321,7 @@ fn udp_on_a_published_ipv6_address_needs_pasta() {
 
 #[test]
 fn network_none_has_loopback_alone() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let devices = inside(&lab, "none", ["read", "/proc/net/dev"]);
     let names: Vec<_> = devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
     assert_eq!(names, ["lo"]);
@@ -345,8 +331,7 @@ fn network_none_has_loopback_alone() {
 
 #[test]
 fn network_host_is_the_hosts_own() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let address = listener.local_addr().expect("a socket has an address").to_string();
     let server = std::thread::spawn(move || {
@@ -362,8 +347,7 @@ fn network_host_is_the_hosts_own() {
 #[test]
 fn a_container_reaches_its_own_loopback_and_name() {
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let options = ["run", "--rm", "--hostname", "web", "payload", "/payload", "read", "/etc/hosts"];
     let hosts = lab.rc(options).run().text();
     assert!(hosts.lines().any(|line| line.starts_with("10.0.2.100\tweb")), "{hosts}");
@@ -378,8 +362,7 @@ fn an_ipv6_address_is_published_alone() {
         "/dev/net/tun cannot be opened"
     );
     require!(TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok(), "this host has no IPv6");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for driver in ["pasta", "slirp4netns"] {
         let port = port::take(1);
         let server = serve(&lab, driver, ["-p", &format!("[::1]:{port}:7")], ["tcp", "7"]);
@@ -402,8 +385,7 @@ fn queries_of_a_container_reach_the_host_s_name_server() {
         std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
         "/dev/net/tun cannot be opened"
     );
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "
         busybox ip link set lo up || exit
         echo 'nameserver 127.0.0.1' >resolv && mount --bind resolv /etc/resolv.conf || exit

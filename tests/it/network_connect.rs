@@ -8,8 +8,7 @@ use crate::support::{Lab, address, wait};
 
 /// A lab with the payload and these networks.
 fn lab(networks: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for network in networks {
         lab.rc(["network", "create", network]).run().succeeds();
     }

@@ -33,8 +33,7 @@ fn routes(lab: &Lab, name: &str) -> Vec<String> {
 
 #[test]
 fn options_of_a_network_act_in_its_members() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |words: &str| lab.rc(["network", "create"]).args(words.split(' ')).run().succeeds();
     create(
         "--subnet 10.91.3.0/24 --gateway 10.91.3.254 --opt mtu=1400,metric=77 --route 10.99.0.0/16,10.91.3.7,5 \
@@ -76,8 +75,7 @@ fn options_of_a_network_act_in_its_members() {
 #[test]
 fn a_published_port_is_reached_from_any_network_by_the_host_s_address() {
     let Some(outward) = crate::bridge::outward() else { skip!("no default route") };
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for network in ["app", "other"] {
         lab.rc(["network", "create", network]).run().succeeds();
     }
@@ -95,8 +93,7 @@ fn a_published_port_is_reached_from_any_network_by_the_host_s_address() {
 
 #[test]
 fn a_network_whose_processes_were_all_killed_serves_the_next_start() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--subnet", "10.91.6.0/29", "app"]).run().succeeds();
     for name in ["one", "two", "three", "four"] {
         start(&lab, name, &["--network", "app"], &["tcp", "7"]);

@@ -70,8 +70,7 @@ fn names_and_subnets_are_found_and_none_is_given_twice() {
 
 #[test]
 fn system_prune_and_reset_know_networks() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["used", "unused"] {
         lab.rc(["network", "create", name]).run().succeeds();
     }
@@ -100,8 +99,7 @@ fn several_that_create_at_once_get_different_names_and_subnets() {
 
 #[test]
 fn what_is_missing_in_use_or_wrong_has_the_code_and_the_words_of_podman() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--subnet", "10.211.8.0/24", "used"]).run().succeeds();
     lab.rc(["create", "--name", "web", "--network", "used:ip=10.211.8.9,alias=db", "payload", "/payload", "hang"])
         .run()

@@ -115,8 +115,7 @@ fn unmapped_users_and_groups_are_named_with_a_hint() {
 #[test]
 fn ids_beyond_the_range_are_named_with_a_hint() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (option, value, what) in
         [("--user", "70000", "user"), ("--user", "0:70000", "group"), ("--group-add", "70000", "group")]
     {

@@ -4,8 +4,7 @@ use crate::support::{Exit, Lab, Set, Signal};
 
 /// A lab with a running container `web` that runs `words`; `None` if containers have no cgroup of their own.
 fn running(words: &[&str]) -> Option<(Lab, std::path::PathBuf)> {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "web", "--network", "none", "payload", "/payload"];
     let id = lab.rc(run).args(words).run().text();
     lab.ready("web");
@@ -63,8 +62,7 @@ fn a_paused_container_does_not_run_until_it_is_unpaused() {
 
 #[test]
 fn input_and_signals_of_a_paused_program_arrive_when_it_is_unpaused() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-i", "--name", "web", "--network", "none", "payload", "/payload", "cat"];
     let mut cat = lab.rc(run).open_input().start();
     cat.send("before\n");
@@ -158,8 +156,7 @@ fn a_paused_container_whose_monitor_was_killed_can_be_removed() {
 
 #[test]
 fn without_a_cgroup_nothing_can_be_paused() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let id = lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "sleep"]).run().text();
     let has_group = lab.group(&id).is_some();
     let said = (!has_group).then(|| lab.rc(["pause", "web"]).run().exits(125).stderr());

@@ -6,8 +6,7 @@ use crate::support::{Exit, Lab, Output, Signal, wait};
 
 /// A lab with the payload and a pod `p` that is not started.
 pub(crate) fn lab(options: &[&str]) -> (Lab, String) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let id = lab.rc(["pod", "create", "--name", "p"]).args(options).run().text().trim().to_owned();
     (lab, id)
 }
@@ -113,8 +112,7 @@ fn a_pod_is_started_stopped_and_removed_with_its_members() {
 
 #[test]
 fn a_container_makes_a_new_pod_and_gives_it_what_belongs_to_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let options = ["--pod", "new:p", "--network", "none", "--hostname", "h", "--add-host", "db:10.1.2.3"];
     let report = run(&lab, &options, &["report"]).json();
     assert_ne!(report["namespaces"]["net"], json!(null));
@@ -261,8 +259,7 @@ fn twenty_members_that_start_at_once_start_the_pod_once() {
 
 #[test]
 fn what_is_started_for_another_keeps_nothing_of_it_from_others() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["pod", "create", "--name", "p", "--network", "none"]).run().succeeds();
     lab.rc(["create", "--name", "first", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     for (name, option) in [("member", ["--pod", "p"]), ("second", ["--requires", "first"])] {
@@ -307,8 +304,7 @@ fn a_pod_may_share_its_processes_or_nothing() {
 
 #[test]
 fn files_with_ids_replacement_and_volumes_of_a_pod() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let file = lab.work("pod.id");
     let monitor = lab.work("monitor.pid");
     let create = ["pod", "create", "--name", "p", "--network", "none", "-v", "data:/data", "--pod-id-file"];

@@ -47,8 +47,7 @@ fn age(lab: &Lab, id: &str) {
 
 /// A network `app` with this pod in it.
 fn in_network(options: &[&str]) -> (Lab, String) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--internal", "--subnet", "10.89.7.0/24", "app"]).run().succeeds();
     let id = lab.rc(["pod", "create", "--network", "app:ip=10.89.7.20"]).args(options).arg("p").run().text();
     (lab, id.trim().to_owned())

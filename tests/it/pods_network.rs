@@ -34,8 +34,7 @@ fn members_find_each_other_by_name_as_long_as_they_run() {
 
 #[test]
 fn others_of_its_network_find_a_pod_by_the_names_of_its_members() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "app"]).run().succeeds();
     lab.rc(["pod", "create", "--network", "app", "p"]).run().succeeds();
     lab.rc(["run", "-d", "--network", "app", "--name", "other", "payload", "/payload", "hang"]).run().succeeds();
@@ -101,8 +100,7 @@ fn a_published_port_is_the_pod_s_and_outlives_its_monitor() {
 
 #[test]
 fn a_pod_keeps_its_address_in_a_network_when_its_monitor_is_killed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
     let id = lab.rc(["pod", "create", "--network", "app", "p"]).run().text().trim().to_owned();
     start(&lab, "one", &[], &["tcp", "7"]);

@@ -10,8 +10,7 @@ use crate::support::{Lab, Set, wait};
 
 #[test]
 fn every_list_of_share_is_what_members_have_in_common() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (list, shared) in [
         ("net", &["net"][..]),
         ("ipc", &["ipc"]),
@@ -39,8 +38,7 @@ fn every_list_of_share_is_what_members_have_in_common() {
 
 #[test]
 fn the_cgroups_of_members_are_in_that_of_the_pod_unless_its_parent_is_not_shared() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (option, is_inside) in [("--share-parent", true), ("--share-parent=false", false)] {
         let id = lab.rc(["pod", "create", "--name", "p", "--network", "none", option]).run().text();
         start(&lab, "one", &[], &["sleep"]);
@@ -58,8 +56,7 @@ fn the_cgroups_of_members_are_in_that_of_the_pod_unless_its_parent_is_not_shared
 
 #[test]
 fn without_name_servers_a_member_has_what_its_image_has() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let read = |options: &[&str]| {
         let line = ["run", "--rm", "--pod", "p"];
         lab.rc(line).args(options).args(["payload", "/payload", "read", "/etc/resolv.conf"]).run()
@@ -100,8 +97,7 @@ fn with_the_policy_stop_a_member_that_is_restarted_has_not_ended() {
 
 #[test]
 fn several_files_with_ids_are_several_pods_and_go_with_them() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let files = ["a", "b"].map(|name| lab.work(name));
     let ids = ["p", "q"].map(|name| {
         let file = lab.work(if name == "p" { "a" } else { "b" });
@@ -125,8 +121,7 @@ fn several_files_with_ids_are_several_pods_and_go_with_them() {
 
 #[test]
 fn a_container_that_is_refused_leaves_no_new_pod() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (options, program, reason) in [
         (&["--memory", "much"][..], "/payload", "`--memory`"),
         (&["--cap-add", "NO_SUCH"], "/payload", "`--cap-add`"),
@@ -159,8 +154,7 @@ fn a_container_that_is_refused_leaves_no_new_pod() {
 
 #[test]
 fn options_that_cannot_be_together_and_those_that_members_have_from_the_pod() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (options, reason) in [
         (&["-p", "80:80", "--network", "none"][..], "`--publish` and `--network none` cannot be used together"),
         (&["-p", "80:80", "--network", "host"], "`--publish` and `--network host` cannot be used together"),

@@ -6,8 +6,7 @@ use crate::support::{Exit, Lab, Signal};
 
 /// A lab with a container `web` that plays `words`.
 fn running(options: &[&str], words: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "web", "--network", "none"];
     lab.rc(run).args(options).args(["payload", "/payload"]).args(words).run().succeeds();
     lab
@@ -118,8 +117,7 @@ fn stats_come_again_and_again_until_they_are_interrupted() {
 
 #[test]
 fn a_network_of_its_own_is_counted() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "web", "payload", "/payload", "sleep"]).run().succeeds();
     let traffic = lab.rc(["stats", "--no-stream", "--format", "{{.NetIO}}"]).run().text();
     assert!(!traffic.contains("--"), "{traffic}");

@@ -95,8 +95,7 @@ macro_rules! lab {
             std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").is_ok(),
             "/dev/net/tun cannot be opened"
         );
-        let lab = Lab::new();
-        lab.payload();
+        let lab = Lab::with_payload();
         lab
     }};
 }

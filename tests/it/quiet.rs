@@ -30,8 +30,7 @@ fn check(output: Output, expected: Result) {
 
 #[test]
 fn results_are_printed_with_quiet_too() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let image = Image::payload().config(json!({ "Cmd": ["/payload", "exit", "0"] }));
     std::fs::write(lab.work("named.tar"), image.oci_archive("named:1")).expect("an archive can be written");
     let layer = crate::support::image::payload_layer();

@@ -20,8 +20,7 @@ struct Race {
 
 impl Race {
     fn new() -> Self {
-        let lab = Lab::new();
-        lab.payload();
+        let lab = Lab::with_payload();
         let canary = lab.work("canary");
         fs::create_dir(&canary).expect("a directory can be made");
         fs::write(canary.join("file"), "untouched\n").expect("a file can be written");
@@ -148,8 +147,7 @@ fn x3_masked_paths_stay_masked_while_device_paths_are_exchanged() {
 /// process 1 waited for it forever.
 #[test]
 fn programs_that_cannot_be_run_cost_their_container_nothing() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
     for _ in 0..10 {
         let execs: Vec<_> = (0..12).map(|_| lab.rc(["exec", "box", "/nothing"]).start()).collect();

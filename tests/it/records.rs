@@ -56,8 +56,7 @@ fn create(lab: &Lab, name: &str) -> String {
 
 #[test]
 fn a_container_that_lacks_a_record_is_listed_as_damaged_keeps_its_name_and_is_removed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let good = create(&lab, "good");
     let mut ways = [["name"], ["id"], ["beginning"]].into_iter().flatten().cycle();
     for record in ["lock", "config.json", "state.json"] {
@@ -108,8 +107,7 @@ fn a_container_that_lacks_a_record_is_listed_as_damaged_keeps_its_name_and_is_re
 
 #[test]
 fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let good = create(&lab, "good");
     let id = "0123456789ab".repeat(6)[..64].to_owned();
     let path = lab.container(&id);
@@ -140,8 +138,7 @@ fn whatever_has_the_place_of_a_container_is_listed_and_removed() {
 /// A copy by a backup program: with hard links, its lock and its socket are the container's own.
 #[test]
 fn removing_a_copy_of_a_running_container_does_not_stop_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"];
     let id = lab.rc(run).run().text();
     let pid = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
@@ -162,8 +159,7 @@ fn removing_a_copy_of_a_running_container_does_not_stop_it() {
 
 #[test]
 fn a_container_with_a_record_too_large_to_read_is_not_created() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let labels: String = (0..180).map(|n| format!("l{n}={}\n", "x".repeat(100_000))).collect();
     fs::write(lab.work("labels"), labels).expect("written");
     for command in ["create", "run"] {
@@ -177,8 +173,7 @@ fn a_container_with_a_record_too_large_to_read_is_not_created() {
 
 #[test]
 fn a_container_without_permissions_is_removed_nevertheless() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let close = |path: &Path| fs::set_permissions(path, PermissionsExt::from_mode(0o000)).expect("closed");
     for record in ["", "lock", "config.json", "state.json"] {
         let id = create(&lab, "box");
@@ -199,8 +194,7 @@ fn a_container_without_permissions_is_removed_nevertheless() {
 
 #[test]
 fn a_name_that_is_not_a_link_is_reported() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let name = lab.store().join("names/box");
     let run = ["run", "--rm", "--network", "none", "--name", "box", "payload", "/payload", "exit", "7"];
     for what in ["file", "fifo", "directory"] {
@@ -220,8 +214,7 @@ fn a_name_that_is_not_a_link_is_reported() {
 
 #[test]
 fn a_running_container_without_records_is_removed_only_by_force() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (record, how) in [
         ("lock", "missing"),
         ("lock", "fifo"),
@@ -257,8 +250,7 @@ fn a_running_container_without_records_is_removed_only_by_force() {
 
 #[test]
 fn special_files_in_place_of_records_are_not_waited_for() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = |options: &[&str]| {
         let command = lab.rc(["run", "--rm", "--network", "none"]).args(options);
         command.args(["payload", "/payload", "exit", "7"]).run()
@@ -404,8 +396,7 @@ fn says_as_before(before: &Value, now: &Value, path: &str) {
 
 #[test]
 fn containers_of_an_earlier_version_are_shown_started_and_removed() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let template = create(&lab, "template");
     let config = fs::read_to_string(lab.container(&template).join("config.json")).expect("read");
     let image = parsed(&config)["image"].take();
@@ -453,8 +444,7 @@ fn containers_of_an_earlier_version_are_shown_started_and_removed() {
 
 #[test]
 fn the_network_that_a_monitor_of_an_earlier_version_recorded_is_shown() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let published = format!("127.0.0.1:{port}:7");
     let run = ["run", "-d", "--name", "running", "-p", &published, "payload", "/payload", "sleep"];
@@ -476,8 +466,7 @@ fn the_network_that_a_monitor_of_an_earlier_version_recorded_is_shown() {
 
 #[test]
 fn the_end_of_a_run_is_not_that_of_a_later_one_after_a_power_cut() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "web", "--network", "none", "payload", "/payload", "sleep"];
     let id = lab.rc(create).run().text();
     let state = lab.container(&id).join("state.json");

@@ -54,8 +54,7 @@ const CREATED: [&str; 6] = [
 
 #[test]
 fn a_request_creates_the_same_container_as_the_command_line() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("shared")).expect("a directory can be made");
     fs::write(lab.work("vars"), "B=2\n").expect("a file can be written");
     for line in CREATED {
@@ -75,8 +74,7 @@ fn a_request_creates_the_same_container_as_the_command_line() {
 
 #[test]
 fn a_request_runs_as_the_command_line_does() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for line in ["exit 7", "echo some words", "complain at length", "cat"] {
         let words: Vec<&str> =
             "run --rm -i --network none payload /payload".split(' ').chain(line.split(' ')).collect();
@@ -91,8 +89,7 @@ fn a_request_runs_as_the_command_line_does() {
 
 #[test]
 fn events_are_lines_on_descriptor_4() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let request = |extra: Value| {
         let mut request =
             json!({ "image": "payload", "command": ["/payload", "sleep"], "network": { "mode": "none" } });
@@ -126,8 +123,7 @@ fn events_are_lines_on_descriptor_4() {
 
 #[test]
 fn an_invalid_request_is_refused_with_the_reason() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (asked, text) in [
         ("", "cannot read a request"),
         ("{\"action\":\"run\"}", "missing field `request`"),
@@ -154,8 +150,7 @@ fn an_invalid_request_is_refused_with_the_reason() {
 
 #[test]
 fn a_source_with_a_colon_and_descriptors_of_other_numbers_can_be_asked_for() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("a:b")).unwrap();
     fs::write(lab.work("a:b/file"), "through a colon").unwrap();
     fs::write(lab.work("handed"), "handed").unwrap();

@@ -4,12 +4,6 @@ use std::fs;
 
 use crate::support::{Exit, Lab, Signal, wait};
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 /// `rc run OPTIONS --name web --network none payload /payload WORDS`.
 #[track_caller]
 fn run<'a>(lab: &'a Lab, options: &[&str], words: &[&str]) -> crate::support::command::Command<'a> {
@@ -54,7 +48,7 @@ fn monitor(lab: &Lab) -> String {
 
 #[test]
 fn on_failure_restarts_up_to_the_limit_and_the_command_has_the_first_run() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     // It prints the reason on standard error and exits with 99.
     let failing = run(&lab, &["--restart", "on-failure:2"], &["no-such-part"]).run().exits(99);
     assert_eq!(failing.stderr(), "payload: no-such-part: no such part\n");
@@ -72,7 +66,7 @@ fn on_failure_restarts_up_to_the_limit_and_the_command_has_the_first_run() {
 
 #[test]
 fn commands_that_wait_or_are_attached_end_with_the_run_and_its_code() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "always"], &["exit", "3"]).run().succeeds();
     lab.rc(["wait", "web"]).run().prints("3\n");
     lab.rc(["wait", "--condition", "exited", "web", "web"]).run().prints("3\n3\n");
@@ -99,7 +93,7 @@ fn commands_that_wait_or_are_attached_end_with_the_run_and_its_code() {
 
 #[test]
 fn a_restarting_container_is_shown_as_restarting_and_can_be_stopped() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for words in [&["stop", "web"][..], &["kill", "web"], &["kill", "-s", "TERM", "web"]] {
         run(&lab, &["-d", "--restart", "always"], &["exit", "1"]).run().succeeds();
         pause(&lab);
@@ -129,7 +123,7 @@ fn a_restarting_container_is_shown_as_restarting_and_can_be_stopped() {
 
 #[test]
 fn restarts_that_fail_are_counted() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "always"], &["remove", "/payload"]).run().succeeds();
     wait::until("three restarts", || {
         let text = field(&lab, "{{.State.ExitCode}} {{.RestartCount}}");
@@ -141,7 +135,7 @@ fn restarts_that_fail_are_counted() {
 
 #[test]
 fn a_restarted_program_keeps_its_name_and_files() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "always"], &["sleep"]).run().succeeds();
     lab.rc(["exec", "web", "/payload", "write", "/mark", "kept"]).run().succeeds();
     let (id, pid) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"));
@@ -160,7 +154,7 @@ fn a_restarted_program_keeps_its_name_and_files() {
 
 #[test]
 fn a_signal_to_the_attached_command_ends_it_for_good() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let attached = run(&lab, &["--restart", "always"], &["sleep"]).start();
     attached.line("ready\n");
     attached.kill(Signal::TERM);
@@ -171,7 +165,7 @@ fn a_signal_to_the_attached_command_ends_it_for_good() {
 
 #[test]
 fn a_sigterm_to_the_monitor_does_not_count_as_the_user_s_stop() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for policy in ["always", "unless-stopped"] {
         run(&lab, &["-d", "--restart", policy], &["exit", "3"]).run().succeeds();
         let monitor = monitor(&lab);
@@ -186,7 +180,7 @@ fn a_sigterm_to_the_monitor_does_not_count_as_the_user_s_stop() {
 
 #[test]
 fn an_update_of_the_policy_is_for_the_program_s_next_end() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d"], &["sleep"]).run().succeeds();
     let id = field(&lab, "{{.Id}}") + "\n";
     lab.rc(["update", "--restart", "always", "web"]).run().prints(&id);
@@ -208,7 +202,7 @@ fn an_update_of_the_policy_is_for_the_program_s_next_end() {
 
 #[test]
 fn a_restarting_container_can_be_updated() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "always", "--pids-limit", "-1"], &["exit", "1"]).run().succeeds();
     until(&lab, "{{.State.Status}} {{.RestartCount}}", "restarting 4");
     lab.rc(["update", "--cpu-shares", "0", "--restart", "on-failure", "web"]).run().succeeds();
@@ -223,7 +217,7 @@ fn a_restarting_container_can_be_updated() {
 
 #[test]
 fn update_refuses_a_restart_policy_if_descriptors_would_be_lost() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let mut cat = run(&lab, &["--log-driver=passthrough"], &["cat"]).open_input().start();
     cat.send("here\n");
     cat.line("here\n");
@@ -241,7 +235,7 @@ fn update_refuses_a_restart_policy_if_descriptors_would_be_lost() {
 
 #[test]
 fn a_stop_after_its_end_keeps_a_boot_from_starting_it() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
     kill(&monitor(&lab), Signal::TERM);
     until(&lab, "{{.State.Status}}", "exited");
@@ -261,7 +255,7 @@ fn a_stop_after_its_end_keeps_a_boot_from_starting_it() {
 
 #[test]
 fn a_monitor_that_is_killed_between_two_runs_leaves_an_exited_container() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "always"], &["exit", "3"]).run().succeeds();
     let monitor = monitor(&lab);
     pause(&lab);
@@ -273,7 +267,7 @@ fn a_monitor_that_is_killed_between_two_runs_leaves_an_exited_container() {
 
 #[test]
 fn restart_starts_stopped_containers_unless_running_is_given() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d"], &["sleep"]).run().succeeds();
     lab.rc(["create", "--name", "db", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     let pid = field(&lab, "{{.State.Pid}}");
@@ -293,7 +287,7 @@ fn restart_starts_stopped_containers_unless_running_is_given() {
 
 #[test]
 fn a_boot_starts_the_containers_with_should_start_on_boot() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for (name, policy) in
         [("a", "always"), ("u", "unless-stopped"), ("s", "unless-stopped"), ("f", "on-failure"), ("n", "no")]
     {
@@ -323,7 +317,7 @@ fn a_boot_starts_the_containers_with_should_start_on_boot() {
 
 #[test]
 fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     run(&lab, &["-d", "--restart", "unless-stopped"], &["sleep"]).run().succeeds();
     let (id, init, monitor) = (field(&lab, "{{.Id}}"), field(&lab, "{{.State.Pid}}"), monitor(&lab));
     kill(&monitor, Signal::KILL);
@@ -348,7 +342,7 @@ fn after_a_reboot_a_container_has_a_sane_exit_time_and_starts_again() {
 
 #[test]
 fn a_container_that_removes_itself_is_not_restarted() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let refused = run(&lab, &["--rm", "--restart", "always"], &["exit", "0"]).run();
     refused.fails(125, "rc: `--rm` and `--restart` cannot be used together\n");
     assert_eq!(run(&lab, &["--restart", "sometimes"], &["exit", "0"]).run().exit, Exit::Code(125));

@@ -6,8 +6,7 @@ use crate::support::{Exit, Lab, Signal, wait};
 
 #[test]
 fn a_command_reaches_the_containers_of_a_network_by_address_and_by_name() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["network", "create", "app"]).run().succeeds();
     lab.rc(["run", "-d", "--name", "db", "--network", "app", "payload", "/payload", "tcp", "7"]).run().succeeds();
     lab.ready("db");

@@ -41,8 +41,7 @@ fn refused(output: Output, text: &str) {
 
 #[test]
 fn labels_are_the_images_and_the_callers() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, json!({ "Labels": { "a": "image", "b": "image" } }));
     fs::write(lab.work("labels"), "c=file\n").unwrap();
     lab.rc(["create", "--name", "box", "-l", "b=asked", "--label-file", "labels", "configured", "/payload"])
@@ -54,8 +53,7 @@ fn labels_are_the_images_and_the_callers() {
 
 #[test]
 fn a_name_is_taken_once_unless_replaced() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |options: &[&str]| {
         lab.rc(["create", "--name", "box"]).args(options).args(["payload", "/payload", "sleep"]).run()
     };
@@ -72,8 +70,7 @@ fn a_name_is_taken_once_unless_replaced() {
 
 #[test]
 fn the_id_is_written_to_a_new_file() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = || lab.rc(["create", "--cidfile", "id", "payload", "/payload"]).run();
     let id = create().text();
     assert_eq!(fs::read_to_string(lab.work("id")).unwrap().trim_end(), id);
@@ -83,8 +80,7 @@ fn the_id_is_written_to_a_new_file() {
 
 #[test]
 fn stop_sends_the_signal_that_was_asked_for_and_waits_as_long() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let start = |name: &str, options: &[&str], words: &[&str]| {
         lab.rc(["run", "-d", "--network", "none", "--name", name])
             .args(options)
@@ -117,8 +113,7 @@ fn an_image_that_may_not_be_fetched_is_missing() {
 
 #[test]
 fn a_detached_container_prints_its_id_and_is_removed_at_its_end() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let line = ["run", "-d", "--rm", "--network", "none", "payload", "/payload", "sleep"];
     let id = lab.rc(line).run().text();
     assert_eq!(id.len(), 64);

@@ -37,8 +37,7 @@ const ENDED: &str = "personality EIO\nsocket EPERM\nioctl ENOSPC\nioctl ENOTTY\n
 
 #[test]
 fn a_profile_decides_about_the_calls_of_all_programs_of_a_container() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::write(lab.work("profile.json"), profile()).unwrap();
     let run = ["run", "--rm", "--network", "none", "--security-opt", "seccomp=profile.json"];
     assert_eq!(lab.rc(run).arg("payload").args(CALLS).run().text(), ENDED);
@@ -59,8 +58,7 @@ fn a_profile_decides_about_the_calls_of_all_programs_of_a_container() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_profile_leaves_no_door_of_another_architecture_open() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::write(lab.work("both"), profile()).unwrap();
     fs::write(lab.work("one"), profile().replace("SCMP_ARCH_X86\"", "SCMP_ARCH_S390\"")).unwrap();
     let doors = ["i386:20", "i386:359,2,1", "i386-socket:0,2,1", "x32:getpid"];
@@ -80,8 +78,7 @@ fn a_profile_leaves_no_door_of_another_architecture_open() {
 
 #[test]
 fn what_is_no_profile_is_refused_and_nothing_is_made() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let notify = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_NOTIFY"}]}"#;
     for (name, text, part) in [
         ("nowhere", None, "cannot read `nowhere`"),

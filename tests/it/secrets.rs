@@ -10,12 +10,6 @@ use crate::support::{Lab, Set};
 /// No other test has it.
 const VALUE: &str = "correct-horse-battery-staple";
 
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 #[track_caller]
 fn create(lab: &Lab, name: &str) -> String {
     lab.rc(["secret", "create", name, "-"]).input(VALUE).run().text()
@@ -53,7 +47,7 @@ fn processes_with_value() -> Vec<String> {
 
 #[test]
 fn a_program_gets_files_and_variables_and_nobody_else_the_value() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     create(&lab, "key");
     let run = ["run", "-d", "--name", "web", "--network", "none", "--secret", "key"];
     lab.rc(run)
@@ -89,7 +83,7 @@ fn a_program_gets_files_and_variables_and_nobody_else_the_value() {
 
 #[test]
 fn the_value_is_that_of_the_start_and_a_missing_secret_is_an_error() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     create(&lab, "key");
     lab.rc(["create", "--name", "job", "--network", "none", "--secret", "key", "payload", "/payload", "read"])
         .arg("/run/secrets/key")
@@ -107,7 +101,7 @@ fn the_value_is_that_of_the_start_and_a_missing_secret_is_an_error() {
 
 #[test]
 fn owners_are_the_container_s() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     create(&lab, "key");
     let run = ["run", "--rm", "--network", "none", "--secret", "key,uid=7,gid=8,mode=0640"];
     let tree = lab.rc(run).args(["payload", "/payload", "tree", "/run/secrets"]).run();
@@ -121,7 +115,7 @@ fn owners_are_the_container_s() {
 
 #[test]
 fn secrets_are_listed_inspected_and_removed() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     fs::write(lab.work("file"), VALUE).expect("written");
     let id = lab.rc(["secret", "create", "--label", "a=b,c=d", "one"]).arg(lab.work("file")).run().text();
     assert!(id.len() == 25 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");

@@ -42,8 +42,7 @@ fn name_of(pid: &str) -> String {
 
 #[test]
 fn a_program_reports_that_it_is_ready_but_not_the_main_process() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let manager = Manager::new(&lab);
     lab.rc(["run", "-d", "--name", "web", "--network", "none", "payload", "/payload", "notify"])
         .args(["MAINPID=1|READY=1|STATUS=up", "FDSTORE=1", "WATCHDOG=1"])
@@ -74,8 +73,7 @@ fn a_program_reports_that_it_is_ready_but_not_the_main_process() {
 
 #[test]
 fn rc_reports_that_the_program_runs_and_the_socket_stays_outside() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let manager = Manager::new(&lab);
     let play = |options: &[&str]| {
         lab.rc(["run", "--rm", "--network", "none"])
@@ -119,8 +117,7 @@ fn rc_reports_that_the_program_runs_and_the_socket_stays_outside() {
 
 #[test]
 fn the_monitor_reports_that_the_container_is_healthy() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let manager = Manager::new(&lab);
     let check = r#"--health-cmd=["/payload", "read", "/tmp/well"]"#;
     lab.rc(["run", "-d", "--name", "web", "--network", "none", "--sdnotify=healthy", check])
@@ -139,8 +136,7 @@ fn the_monitor_reports_that_the_container_is_healthy() {
 
 #[test]
 fn a_monitor_that_ends_too_soon_to_be_the_main_process_leaves_its_exit_code() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let manager = Manager::new(&lab);
     let script = "SYSTEMD_EXEC_PID=$$ exec \"$@\"";
     let command = lab
@@ -164,8 +160,7 @@ fn a_monitor_that_ends_too_soon_to_be_the_main_process_leaves_its_exit_code() {
 
 #[test]
 fn pid_files_name_monitor_and_program_while_they_live() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let command = ["run", "-d", "--name", "web", "--network", "none", "--pidfile", "init", "--conmon-pidfile"];
     lab.rc(command).arg(lab.work("monitor")).args(["payload", "/payload", "sleep"]).run().succeeds();
     let read = |name: &str| fs::read_to_string(lab.work(name)).expect("a pid file");
@@ -207,8 +202,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn descriptors_that_are_handed_over_keep_their_numbers_and_nothing_else_gets_in() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for name in ["a", "b", "c"] {
         fs::write(lab.work(name), name).unwrap();
     }
@@ -243,8 +237,7 @@ fn descriptors_that_are_handed_over_keep_their_numbers_and_nothing_else_gets_in(
 
 #[test]
 fn the_pod_that_a_member_starts_has_no_descriptor_of_the_member() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::write(lab.work("a"), "A=a").unwrap();
     let pod = lab.rc(["pod", "create", "--network", "none", "--name", "p"]).run().text();
     let own =
@@ -259,8 +252,7 @@ fn the_pod_that_a_member_starts_has_no_descriptor_of_the_member() {
 
 #[test]
 fn listening_descriptors_reach_the_program_with_its_own_pid() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::write(lab.work("a"), "a").unwrap();
     let run = |options: &[&str], pid: &str| {
         let script = format!("exec 3<a 4<a 5<a; LISTEN_PID={pid} exec \"$@\"");
@@ -297,8 +289,7 @@ fn listening_descriptors_reach_the_program_with_its_own_pid() {
 
 #[test]
 fn output_goes_where_the_log_driver_says() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = |options: &[&str]| {
         lab.rc(["run", "--network", "none", "--name", "box"])
             .args(options)
@@ -340,8 +331,7 @@ fn output_goes_where_the_log_driver_says() {
 
 #[test]
 fn nobody_attaches_to_streams_that_pass_through() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "exec \"$@\" >/dev/null 2>&1";
     lab.program("/bin/sh", ["-c", script, "sh"])
         .arg(Lab::rc_path())
@@ -356,8 +346,7 @@ fn nobody_attaches_to_streams_that_pass_through() {
 
 #[test]
 fn a_generated_unit_creates_and_controls_the_container() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create =
         ["create", "--rm", "--name", "web", "-e", "TOKEN=a $b", "--network=none", "payload", "/payload", "echo", "50%"];
     lab.rc(create).run().succeeds();

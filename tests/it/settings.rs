@@ -15,8 +15,7 @@ fn configure(lab: &Lab, name: &str, text: &str) -> PathBuf {
 
 #[test]
 fn containers_conf_is_read_beneath_every_rc_toml() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let conf = configure(
         &lab,
         "containers/containers.conf",
@@ -65,8 +64,7 @@ fn containers_conf_is_read_beneath_every_rc_toml() {
 
 #[test]
 fn without_hosts_a_container_has_the_image_s_file_or_none() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let hosts = |words: &[&str]| {
         let run = lab.rc(["run", "--rm", "--network", "none"]).args(words);
         run.args(["payload", "/payload", "read", "/etc/hosts"]).run()

@@ -10,8 +10,7 @@ const TIMEOUT: u64 = 2;
 
 /// A lab in which these containers run a program that only SIGKILL ends, and the ID of the first.
 fn lab(names: &[&str]) -> (Lab, String) {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let start = |name: &&str| {
         lab.rc(["run", "-d", "--name", name, "--network", "none", "payload", "/payload", "stubborn"]).run().text()
     };
@@ -63,8 +62,7 @@ fn a_failure_stops_no_other_container_and_the_order_is_as_asked() {
 
 #[test]
 fn more_containers_than_are_changed_at_the_same_time_end_in_order() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let names: Vec<String> = (0..60).map(|number| format!("c{number}")).collect();
     for name in &names {
         lab.rc(["create", "--name", name, "--network", "none", "payload", "/payload", "hang"]).run().succeeds();

@@ -12,8 +12,7 @@ const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// A lab with the payload, whose containers never get their network.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let helper = lab.script("never-ready", "#!/bin/sh\nexec sleep 1000\n");
     let directory = lab.root().join("config/rc");
     fs::create_dir_all(&directory).expect("a directory for settings");
@@ -99,8 +98,7 @@ fn signal(pid: i32, signal: Signal) {
 
 #[test]
 fn a_start_that_another_one_overtakes_does_not_start_the_container_once_more() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = lab.rc(["create", "--name", "one", "--network", "none", "-v", "data:/data"]);
     create.args(["payload", "/payload", "exit", "3"]).run().succeeds();
     let started = || lab.rc(["start", "-a", "one"]).run().fails(3, "");
@@ -135,8 +133,7 @@ fn a_start_that_another_one_overtakes_does_not_start_the_container_once_more() {
 
 #[test]
 fn who_needs_a_container_waits_until_its_monitor_has_recorded_its_end() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = |name: &str, options: &[&str]| {
         let create = lab.rc(["create", "--network", "none", "--name", name]).args(options);
         create.args(["payload", "/payload", "sleep"]).run().succeeds();

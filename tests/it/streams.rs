@@ -20,8 +20,7 @@ const JOINED: [&[&str]; 3] = [
 
 /// A lab with the image, and a container `box` for `exec`.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--name", "box", "--network", "none", "payload", "/payload", "sleep"]).run().succeeds();
     lab
 }

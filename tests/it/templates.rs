@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 #[test]
 fn what_a_container_lacks_is_empty_and_what_no_container_has_is_an_error() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     std::fs::create_dir(lab.work("d")).expect("a directory can be made");
     let bind = format!("{}:/d", lab.work("d").display());
     lab.rc(["create", "--name", "c", "--network", "none", "--label", "app=shop", "-v", &bind, "-v", "vol:/v"])

@@ -4,8 +4,7 @@ use crate::support::Lab;
 
 #[test]
 fn a_pipe_is_refused_as_the_input_of_a_terminal() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let refused = "rc: the input device is not a TTY\n\
                    hint: leave out -t: a terminal does not pass on the end of a pipe or a file\n";
     let run = ["run", "-it", "--network", "none", "--name", "web", "payload", "/payload"];

@@ -3,8 +3,7 @@
 use crate::support::Lab;
 
 fn created(options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let create = ["create", "--name", "web", "--network", "none"];
     lab.rc(create).args(options).args(["payload", "/payload", "sleep"]).run().succeeds();
     lab

@@ -10,8 +10,7 @@ fn env(report: &Value, name: &str) -> Option<String> {
 
 #[test]
 fn variables_are_changed_for_what_is_started_from_then_on() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "web", "--network", "none", "-e", "A=1", "-e", "B=2", "payload", "/payload"];
     lab.rc(run).arg("sleep").run().succeeds();
     let report = || lab.rc(["exec", "web", "/payload", "report"]).run().json();
@@ -46,8 +45,7 @@ fn variables_are_changed_for_what_is_started_from_then_on() {
 
 #[test]
 fn a_program_that_is_restarted_has_the_changed_variables() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "-d", "--name", "web", "--network", "none", "-e", "A=1", "--restart", "always", "payload"];
     lab.rc(run).args(["/payload", "report"]).run().succeeds();
     lab.rc(["update", "--env", "A=2", "--ulimit", "core=7", "web"]).run().succeeds();

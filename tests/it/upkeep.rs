@@ -108,8 +108,7 @@ fn df_counts_what_is_shared_once_and_tells_what_is_in_use() {
 
 #[test]
 fn prune_asks_and_removes_only_what_is_not_used() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, &Image::new().config(json!({ "Cmd": ["unused"] })), "localhost/unused:1");
     load(&lab, &Image::new().config(json!({ "Cmd": ["nameless"] })), "localhost/nameless:1");
     lab.rc(["untag", "localhost/nameless:1"]).run().succeeds();
@@ -289,8 +288,7 @@ const DAMAGES: &[Damage] = &[
 #[test]
 fn check_finds_each_damage_and_repairs_it_and_spares_the_rest() {
     for (damage, make, found, how) in DAMAGES {
-        let lab = Lab::new();
-        lab.payload();
+        let lab = Lab::with_payload();
         let noise: Vec<u8> = (0_u32..4_000).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         load(&lab, &Image::new().layer(Layer::new().file("broken", 0o644, &noise).bytes()), "localhost/broken:1");
         lab.rc(["system", "check"]).run().prints("");
@@ -327,8 +325,7 @@ fn check_finds_each_damage_and_repairs_it_and_spares_the_rest() {
 
 #[test]
 fn a_quick_check_reads_no_blob() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, &Image::new().layer(Layer::new().file("broken", 0o644, &[7; 100]).bytes()), "localhost/broken:1");
     let largest = paths(&lab.store().join("images/blobs/sha256")).into_iter();
     flip(&largest.max_by_key(|path| fs::metadata(path).expect("a blob").len()).expect("blobs"));
@@ -339,8 +336,7 @@ fn a_quick_check_reads_no_blob() {
 
 #[test]
 fn reset_removes_the_store_and_nothing_that_is_not_rc_s() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let store = lab.store();
     running(&lab, "up", &["-v", "data:/v"]);
     ended(&lab, "dead", &[]);

@@ -7,13 +7,6 @@ use serde_json::json;
 use crate::support::processes::waits_for_lock;
 use crate::support::{Exit, Lab, Layer};
 
-/// A lab with the image `payload`.
-fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.payload();
-    lab
-}
-
 fn run(lab: &Lab, volume: &str, words: &[&str]) -> crate::support::Output {
     let before = ["run", "--rm", "--network", "none", "-v", volume, "payload", "/payload"];
     lab.rc(before.iter().copied().chain(words.iter().copied())).run()
@@ -21,7 +14,7 @@ fn run(lab: &Lab, volume: &str, words: &[&str]) -> crate::support::Output {
 
 #[test]
 fn a_volume_is_created_shown_used_and_removed() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "--label", "app=shop", "-l", "tier", "data"]).run().prints("data\n");
     lab.rc(["volume", "exists", "data"]).run().says_nothing();
     run(&lab, "data:/v", &["write", "/v/file", "kept"]).says_nothing();
@@ -50,7 +43,7 @@ fn a_volume_is_created_shown_used_and_removed() {
 
 #[test]
 fn what_is_missing_in_use_or_wrong_has_the_code_and_the_words_of_podman() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "used"]).run().succeeds();
     lab.rc(["create", "--name", "web", "--network", "none", "-v", "used:/v", "payload", "/payload", "hang"])
         .run()
@@ -93,7 +86,7 @@ fn what_is_missing_in_use_or_wrong_has_the_code_and_the_words_of_podman() {
 
 #[test]
 fn listings_are_filtered_and_formatted() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for words in [&["a1", "-l", "app=shop"][..], &["a2"], &["b", "-o", "type=tmpfs", "-o", "o=size=1m"]] {
         lab.rc(["volume", "create"]).args(words).run().succeeds();
     }
@@ -126,7 +119,7 @@ fn listings_are_filtered_and_formatted() {
 
 #[test]
 fn prune_asks_and_removes_what_no_container_uses() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     for name in ["one", "two", "busy"] {
         lab.rc(["volume", "create", name]).run().succeeds();
     }
@@ -164,7 +157,7 @@ fn prune_asks_and_removes_what_no_container_uses() {
 
 #[test]
 fn an_anonymous_volume_stays_without_its_container_unless_asked() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     let make = |name: &str| {
         let words =
             ["run", "--name", name, "--network", "none", "-v", "/v", "payload", "/payload", "write", "/v/f", "x"];
@@ -184,7 +177,7 @@ fn an_anonymous_volume_stays_without_its_container_unless_asked() {
 
 #[test]
 fn options_bind_a_directory_or_make_a_tmpfs() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("shared")).unwrap();
     fs::write(lab.work("shared/file"), "of the host\n").unwrap();
     let device = format!("device={}", lab.work("shared").display());
@@ -214,7 +207,7 @@ fn options_bind_a_directory_or_make_a_tmpfs() {
 
 #[test]
 fn an_export_comes_back_by_an_import() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "from"]).run().succeeds();
     lab.rc(["volume", "create", "to"]).run().succeeds();
     run(&lab, "from:/v", &["write", "/v/file", "text"]).says_nothing();
@@ -243,7 +236,7 @@ fn an_export_comes_back_by_an_import() {
 
 #[test]
 fn an_import_waits_for_a_start_that_copies_files_into_the_volume() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "v"]).run().succeeds();
     let directory = lab.store().join("volumes/v");
     // What such a start holds.
@@ -260,7 +253,7 @@ fn an_import_waits_for_a_start_that_copies_files_into_the_volume() {
 
 #[test]
 fn v4_no_link_leads_an_export_or_an_import_out_of_the_volume() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lab.rc(["volume", "create", "v"]).run().succeeds();
     fs::create_dir(lab.work("outside")).unwrap();
     fs::write(lab.work("outside/secret"), "canary\n").unwrap();
@@ -308,7 +301,7 @@ fn lose_a_volume(lab: &Lab, digits: &str) {
 
 #[test]
 fn who_removes_volumes_while_a_start_has_the_store_does_not_wait_for_it() {
-    let lab = lab();
+    let lab = Lab::with_payload();
     lose_a_volume(&lab, "0a");
     let run = ["run", "--network", "none", "-v", "/v", "--pidfile"];
     let failed = lab.rc(run).arg(lab.work("no/such")).args(["payload", "/payload", "exit", "0"]).run().exits(125);

@@ -13,8 +13,7 @@ fn create(lab: &Lab, options: &[&str]) {
 
 #[test]
 fn volumes_and_binds_of_other_containers_are_mounted() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let shared = lab.work("shared");
     fs::create_dir(&shared).expect("a directory can be created");
     let bind = format!("{}:/shared", shared.display());
@@ -38,8 +37,7 @@ fn volumes_and_binds_of_other_containers_are_mounted() {
 
 #[test]
 fn a_part_of_a_source_never_leads_out_of_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let source = lab.work("source");
     fs::create_dir_all(source.join("a/b")).expect("directories can be created");
     fs::write(source.join("a/b/file"), "content\n").expect("a file can be written");
@@ -62,8 +60,7 @@ fn a_part_of_a_source_never_leads_out_of_it() {
 #[test]
 fn a_source_gets_the_program_s_user_as_its_owner() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let source = lab.work("source");
     fs::create_dir_all(source.join("below")).expect("directories can be created");
     fs::write(source.join("below/file"), "x").expect("a file can be written");
@@ -98,16 +95,14 @@ fn volumes_of_the_image_may_be_something_else() {
 
 #[test]
 fn a_program_may_run_for_so_many_seconds() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     run(&lab, &["--timeout", "1"], &["sleep"]).exits(137).within(crate::support::wait::PATIENCE).stderr();
     run(&lab, &["--timeout", "60"], &["exit", "3"]).exits(3).stderr();
 }
 
 #[test]
 fn a_container_has_a_time_zone_of_the_host() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let zone = "/usr/share/zoneinfo/Etc/UTC";
     require!(fs::exists(zone).unwrap_or(false), "the host has no time zones");
     assert_eq!(run(&lab, &["--tz", "Etc/UTC"], &["read", "/etc/localtime"]).exits(0).stdout[..4], *b"TZif");
@@ -119,8 +114,7 @@ fn a_container_has_a_time_zone_of_the_host() {
 
 #[test]
 fn groups_of_the_caller_may_be_kept() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let report = run(&lab, &["--group-add", "keep-groups"], &["report"]).json();
     let own = rustix::process::getgroups().expect("groups").len();
     let kept = report["groups"].as_array().map_or(0, Vec::len);
@@ -131,8 +125,7 @@ fn groups_of_the_caller_may_be_kept() {
 
 #[test]
 fn exec_may_have_all_capabilities() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
     let effective = |options: &[&str]| {
         let report = lab.rc(["exec"]).args(options).args(["box", "/payload", "report"]).run().json();

@@ -91,8 +91,7 @@ fn programs_that_cannot_be_run_show_why() {
 
 #[test]
 fn ends_are_explained() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = |options: &[&str], words: &[&str]| {
         let run = lab.rc(["run", "--name", "web", "--network", "none"]).args(options);
         drop(run.args(["payload", "/payload"]).args(words).run());
@@ -143,8 +142,7 @@ fn ends_are_explained() {
 
 #[test]
 fn a_start_that_fails_is_explained_until_one_succeeds() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let error =
         || lab.rc(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", "web"]).run().text();
     let source = lab.work("mounted");
@@ -179,8 +177,7 @@ fn a_start_that_fails_is_explained_until_one_succeeds() {
 
 #[test]
 fn a_port_that_another_program_has_is_named() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let port = port::take(1);
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
     lab.rc(["create", "--name", "web", "-p"])

@@ -10,8 +10,7 @@ use crate::support::{Exit, Lab, chance, wait};
 
 #[test]
 fn x15_a_process_that_joins_shows_nothing_of_rc() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let spy = ["run", "-d", "--network", "none", "--name", "spy", "payload", "/payload", "spy", "/tmp/stop"];
     lab.rc(spy).run().succeeds();
     let container = lab.rc(["inspect", "--format", "{{.Id}}", "spy"]).run().text();
@@ -40,8 +39,7 @@ fn x15_a_process_that_joins_shows_nothing_of_rc() {
 #[test]
 fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
     only!(Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
     let id = lab.rc(["inspect", "--format", "{{.Id}}", "box"]).run().text();
     let init = lab.rc(["inspect", "--format", "{{.State.Pid}}", "box"]).run().text();
@@ -81,8 +79,7 @@ fn x15_a_process_that_joins_has_nothing_of_the_monitor_s_open() {
 /// The socket between a joining process and the monitor: its holder could make `exec` wait, and read the messages.
 #[test]
 fn x15_nothing_can_be_taken_from_a_process_that_joins() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Without the filter, which would refuse the call: the test is about what the kernel allows another root of the
     // container.
     let open = ["--network", "none", "--security-opt", "seccomp=unconfined"];
@@ -110,8 +107,7 @@ fn x15_nothing_can_be_taken_from_a_process_that_joins() {
 
 #[test]
 fn x15_a_tracer_that_holds_a_descriptor_blocks_nobody() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let thief = ["--name", "thief", "--cap-add", "SYS_PTRACE", "payload", "/payload", "grab", "/tmp/stop"];
     lab.rc(["run", "-d", "--network", "none"]).args(thief).run().succeeds();
     lab.ready("thief");
@@ -132,8 +128,7 @@ fn x15_a_tracer_that_holds_a_descriptor_blocks_nobody() {
 
 #[test]
 fn x15_an_init_that_stays_has_only_the_program_s_descriptors() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for _ in 0..20 {
         let run = ["--security-opt", "seccomp=unconfined", "--init"];
         assert_eq!(file_names(&lab, &run, "/proc/1/fd"), ["0", "1", "2"]);
@@ -142,8 +137,7 @@ fn x15_an_init_that_stays_has_only_the_program_s_descriptors() {
 
 #[test]
 fn x15_debuggers_work_and_only_tracers_get_descriptors_of_others() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.play(["trace"]).prints("as expected\n");
     let list = ["pidfd_getfd,-1", "kcmp,1,1,-1", "process_madvise,-1"];
     assert_eq!(calls(&lab, &[], &list), "pidfd_getfd EPERM\nkcmp EPERM\nprocess_madvise EPERM");

@@ -15,8 +15,7 @@ static KEYS: Mutex<()> = Mutex::new(());
 #[test]
 fn x13_keyrings_are_closed() {
     let _alone = KEYS.lock();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     assert_eq!(
         calls(&lab, &[], &["keyctl", "add_key", "request_key"]),
         "keyctl EPERM\nadd_key EPERM\nrequest_key EPERM"
@@ -44,8 +43,7 @@ fn x13_without_a_key_left_a_program_still_has_a_keyring_of_its_own() {
     // Root may have a million, and with one ID no other user can own a keyring.
     only!(Full);
     let _alone = KEYS.lock();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = "--network none --security-opt seccomp=unconfined";
     let script = format!(
         "set -e\n\"$RC\" run --rm {run} payload /payload keyring\n\"$RC\" run --rm {run} payload /payload keyring\n\
@@ -91,8 +89,7 @@ fn x13_with_one_id_a_start_without_a_key_left_is_refused() {
 /// docker's filter returns EPERM, podman's ENOSYS.
 #[test]
 fn x13_without_keyrings_under_a_filter_containers_run() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Under the filter newuidmap cannot work: this container keeps the user's namespace.
     lab.rc(["run", "-d", "--network", "none", "--name", "box", "payload", "/payload", "sleep"]).run().succeeds();
     for errno in [libc::EPERM, libc::ENOSYS] {

@@ -101,8 +101,7 @@ impl<'a> Host<'a> {
 #[test]
 fn other_names_are_asked_where_the_host_asks_now() {
     only!(Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     create(&lab, "app", 1, &[]);
     let host = Host::new(&lab);
     let stub = host.server("127.0.0.53", [192, 0, 2, 53]);
@@ -142,8 +141,7 @@ fn other_names_are_asked_where_the_host_asks_now() {
 #[test]
 fn n5_no_packet_leaves_the_host_for_an_internal_network() {
     only!(Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     create(&lab, "app", 1, &["--internal"]);
     let host = Host::new(&lab);
     let server = host.server("127.0.0.53", [192, 0, 2, 53]);

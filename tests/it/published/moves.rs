@@ -9,8 +9,7 @@ use crate::support::{Lab, port, wait};
 
 /// A lab with the payload and networks with these numbers, `netN` with the subnet 10.91.N.0/24.
 fn lab(networks: &[(u8, &[&str])]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (number, options) in networks {
         let subnet = format!("10.91.{number}.0/24");
         let create = lab.rc(["network", "create", "--subnet", &subnet]).args(options.iter().copied());

@@ -11,8 +11,7 @@ use crate::support::{Lab, port, wait};
 /// A lab with the payload and a network `app` that has the subnet 10.91.7.0/24, with these options; with `both` also
 /// fd00:91:7::/64.
 fn lab(both: bool, options: &[&str]) -> Lab {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let mut create = lab.rc(["network", "create", "--subnet", "10.91.7.0/24"]).args(options.iter().copied());
     if both {
         create = create.args(["--ipv6", "--subnet", "fd00:91:7::/64"]);
@@ -123,8 +122,7 @@ fn ipv6_clients_come_to_the_ipv6_address_or_as_the_gateway() {
 fn clients_on_another_machine_keep_their_addresses_of_both_families() {
     require!(program "ip");
     require_tun!();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let script = "
         set -e
         ip link set lo up

@@ -22,8 +22,7 @@ fn options(mount: &Value) -> Vec<&str> {
 
 #[test]
 fn a_directory_of_the_host_is_bound_and_read_only_when_asked() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("shared")).unwrap();
     fs::write(lab.work("shared/file"), "from the host\n").unwrap();
     run(&lab, &["-v", "./shared:/data"], &["read", "/data/file"]).prints("from the host\n");
@@ -43,8 +42,7 @@ fn a_directory_of_the_host_is_bound_and_read_only_when_asked() {
 
 #[test]
 fn mounts_below_a_read_only_bind_are_read_only_too() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Mounts that hide a part of the host's tree are copied with it (mount_namespaces(7)), even without a request.
     for kind in ["/dev:/host:bind,ro", "/dev:/host:ro"] {
         let report = report(&lab, &["-v", kind]);
@@ -59,8 +57,7 @@ fn mounts_below_a_read_only_bind_are_read_only_too() {
 
 #[test]
 fn the_caller_s_mask_is_not_the_container_s() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for mask in ["077", "0"] {
         let script = format!("umask {mask}; exec \"$@\"");
         let shell = lab.program("/bin/sh", ["-c", script.as_str(), "sh"]).arg(Lab::rc_path());
@@ -79,8 +76,7 @@ fn the_caller_s_mask_is_not_the_container_s() {
 
 #[test]
 fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     run(&lab, &["-v", "kept:/data"], &["write", "/data/file", "kept"]).says_nothing();
     run(&lab, &["-v", "kept:/data"], &["read", "/data/file"]).prints("kept\n");
     run(&lab, &["-v", "/data"], &["write", "/data/file", "gone"]).says_nothing();
@@ -93,8 +89,7 @@ fn a_named_volume_outlives_its_container_and_an_anonymous_one_does_not() {
 
 #[test]
 fn a_new_volume_is_filled_with_the_image_s_files() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let passwd = run(&lab, &[], &["read", "/etc/passwd"]).text();
     assert_eq!(run(&lab, &["-v", "filled:/etc"], &["read", "/etc/passwd"]).text(), passwd);
     assert!(run(&lab, &["-v", "empty:/etc:nocopy"], &["read", "/etc/passwd"]).stdout().is_empty());
@@ -126,8 +121,7 @@ fn a_volume_s_files_have_the_image_s_attributes_and_holes() {
 
 #[test]
 fn a_new_volume_can_be_mounted_at_two_places() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let twice = ["-v", "data:/one", "-v", "data:/two"];
     run(&lab, &twice, &["write", "/one/file", "text"]).succeeds();
     run(&lab, &twice, &["read", "/two/file"]).prints("text\n");
@@ -138,8 +132,7 @@ fn a_new_volume_can_be_mounted_at_two_places() {
 
 #[test]
 fn a_tmpfs_has_the_options_that_were_asked_for() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let report = report(
         &lab,
         &["--tmpfs", "/scratch:size=1m,mode=700,exec", "--tmpfs", "/plain", "--tmpfs", "/var/run:rw,noexec,nosuid"],
@@ -159,8 +152,7 @@ fn a_tmpfs_has_the_options_that_were_asked_for() {
 
 #[test]
 fn a_read_only_root_keeps_its_scratch_directories() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let fails = |options: &[&str], path: &str| run(&lab, options, &["write", path, "x"]).exit != Exit::Code(0);
     assert!(fails(&["--read-only"], "/etc/new"));
     for path in ["/tmp/new", "/var/tmp/new", "/run/new", "/dev/shm/new"] {
@@ -171,8 +163,7 @@ fn a_read_only_root_keeps_its_scratch_directories() {
 
 #[test]
 fn shared_memory_has_the_size_that_was_asked_for() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let size = |options: &[&str]| mount(&report(&lab, options), "/dev/shm")["super"].as_str().unwrap().to_owned();
     assert!(size(&[]).contains("size=65536k"), "{}", size(&[]));
     assert!(size(&["--shm-size", "1m"]).contains("size=1024k"));
@@ -180,8 +171,7 @@ fn shared_memory_has_the_size_that_was_asked_for() {
 
 #[test]
 fn a_mount_is_described_by_keys_as_well() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     fs::create_dir(lab.work("with, comma")).unwrap();
     fs::write(lab.work("with, comma/file"), "from the host\n").unwrap();
     let bind = "\"type=bind\",\"src=./with, comma\",dst=/data,readonly";

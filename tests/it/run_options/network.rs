@@ -9,8 +9,7 @@ use crate::support::{Image, Lab, Layer, Output, wait};
 
 #[test]
 fn the_host_name_is_in_all_three_places() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let named = ["--hostname", "box.example"];
     assert_eq!(report(&lab, &named)["hostname"], "box.example");
     run(&lab, &named, &["read", "/etc/hostname"]).prints("box.example\n");
@@ -21,8 +20,7 @@ fn the_host_name_is_in_all_three_places() {
 
 #[test]
 fn hosts_and_resolver_files_have_the_requested_entries() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let added = ["--add-host", "db:10.1.2.3", "--add-host", "six:fd00::1"];
     let hosts = run(&lab, &added, &["read", "/etc/hosts"]).text();
     for (address, name) in [("10.1.2.3", "db"), ("fd00::1", "six")] {
@@ -45,8 +43,7 @@ fn hosts_and_resolver_files_have_the_requested_entries() {
 
 #[test]
 fn hosts_and_resolver_files_are_rewritten_at_each_start() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["create", "--name", "web", "--network", "none", "payload", "/payload", "read", "/etc/hosts"])
         .run()
         .succeeds();
@@ -64,8 +61,7 @@ fn hosts_and_resolver_files_are_rewritten_at_each_start() {
 
 #[test]
 fn a_network_is_the_containers_own_or_the_hosts() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let network = |mode: &str| {
         let line = ["run", "--rm", "--network", mode, "payload", "/payload", "report"];
         lab.rc(line).run().json()["namespaces"]["net"].clone()
@@ -80,8 +76,7 @@ fn a_network_is_the_containers_own_or_the_hosts() {
 
 #[test]
 fn a_published_port_is_answered_from_inside() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (mode, program) in [("slirp4netns", "slirp4netns"), ("pasta", "pasta")] {
         require!(program program);
         let line =
@@ -105,8 +100,7 @@ fn on(lab: &Lab, network: &str, words: &[&str]) -> Output {
 #[test]
 fn options_of_slirp4netns_act() {
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     on(&lab, "slirp4netns:mtu=1400", &["read", "/sys/class/net/eth0/mtu"]).prints("1400\n");
     let elsewhere = "slirp4netns:cidr=10.77.0.0/16,enable_ipv6=true,port_handler=slirp4netns";
     let hosts = on(&lab, elsewhere, &["read", "/etc/hosts"]).text();
@@ -143,8 +137,7 @@ fn options_of_slirp4netns_act() {
 #[test]
 fn options_of_pasta_act() {
     require!(program "pasta");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     on(&lab, "pasta:-4,--mtu,1400", &["read", "/sys/class/net/eth0/mtu"]).prints("1400\n");
     for (options, reason) in [
         ("-t,80", "published by `--publish`"),
@@ -162,8 +155,7 @@ fn the_host_s_loopback_is_open_to_those_who_ask() {
     require!(program "pasta");
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let port = listener.local_addr().expect("an address").port();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     std::thread::scope(|threads| {
         threads.spawn(|| {
             for stream in listener.incoming().take(2) {
@@ -198,8 +190,7 @@ fn without_a_name_server_the_image_s_resolver_stays() {
 #[test]
 fn exposed_ports_are_published_all_at_once() {
     require!(program "slirp4netns");
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let line = ["run", "-d", "--network", "slirp4netns", "--name", "box", "-P", "--expose", "80", "--expose", "53/udp"];
     lab.rc(line).args(["payload", "/payload", "tcp", "80"]).run().succeeds();
     let object = inspect(&lab, "box");

@@ -7,8 +7,7 @@ use crate::support::Lab;
 
 #[test]
 fn parameters_of_the_container_s_namespaces_are_set() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let read = |name: &str, options: &[&str]| run(&lab, options, &["read", &format!("/proc/sys/{name}")]);
     read("net/ipv4/ip_unprivileged_port_start", &["--sysctl", "net.ipv4.ip_unprivileged_port_start=80"]).prints("80\n");
     for (parameter, reason) in [
@@ -24,8 +23,7 @@ fn parameters_of_the_container_s_namespaces_are_set() {
 
 #[test]
 fn umask_score_and_annotations_are_the_program_s() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let usual = report(&lab, &[]);
     assert_eq!(usual["umask"], "0022");
     let asked = report(&lab, &["--umask", "077", "--oom-score-adj", "777"]);
@@ -63,15 +61,13 @@ fn umask_score_and_annotations_are_the_program_s() {
 
 #[test]
 fn a_score_below_the_caller_s_is_refused() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     refused(run(&lab, &["--oom-score-adj", "-1000"], &["report"]), "must be at least that of the caller");
 }
 
 #[test]
 fn a_device_of_the_host_can_be_used_if_the_user_may_open_it() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     run(&lab, &["--device", "/dev/null:/dev/nothing:rwm"], &["write", "/dev/nothing", "x"]).says_nothing();
     run(&lab, &["--device", "/dev/zero:/opt/zero"], &["list", "/opt"]).prints("zero\n");
     lab.rc(["create", "--name", "box", "--device", "/dev/zero:/dev/z", "payload", "/payload"]).run().succeeds();
@@ -90,8 +86,7 @@ fn a_device_of_the_host_can_be_used_if_the_user_may_open_it() {
 
 #[test]
 fn a_privileged_program_may_do_what_its_user_may() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let usual = report(&lab, &[]);
     let report = report(&lab, &["--privileged"]);
     assert_ne!(report["caps"]["eff"], usual["caps"]["eff"]);
@@ -112,8 +107,7 @@ fn a_privileged_program_may_do_what_its_user_may() {
 
 #[test]
 fn names_and_shared_memory_are_the_container_s_or_the_host_s() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let own = |kind: &str| json!(std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().to_string_lossy());
     let host_name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let usual = report(&lab, &["--ipc", "shareable", "--uts", "private"]);

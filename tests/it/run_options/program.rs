@@ -12,8 +12,7 @@ const DEFAULT_CAPABILITIES: &str = "00000000800405fb";
 
 #[test]
 fn the_environment_is_rcs_then_the_images_then_the_callers() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, json!({ "Env": ["PATH=/image", "A=image", "B=image", "SECRET", "SEC*"] }));
     fs::write(lab.work("vars"), "# comment\nB=file\nC=file\nTAKEN\n").unwrap();
     let report = lab
@@ -33,8 +32,7 @@ fn the_environment_is_rcs_then_the_images_then_the_callers() {
 
 #[test]
 fn variables_that_nobody_asked_for_are_changed_and_taken_away() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, json!({ "Env": ["PATH=/image", "A=image", "B=image"] }));
     let env = |options: &[&str]| {
         let run = lab.rc(["run", "--rm", "--network", "none", "-h", "box"]).args(options);
@@ -60,8 +58,7 @@ fn variables_that_nobody_asked_for_are_changed_and_taken_away() {
 
 #[test]
 fn only_the_streams_that_are_attached_are_passed_on() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let both = |options: &[&str], words: &[&str]| {
         let output = run(&lab, options, words).exits(0);
         (output.stdout(), output.stderr())
@@ -85,8 +82,7 @@ fn only_the_streams_that_are_attached_are_passed_on() {
 
 #[test]
 fn values_of_the_environment_are_in_no_command_line() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     // Not those of other tests or of earlier runs.
     let value = lab.unique("hunter");
     let token = format!("TOKEN={value}");
@@ -105,8 +101,7 @@ fn values_of_the_environment_are_in_no_command_line() {
 
 #[test]
 fn the_working_directory_is_made_and_entered() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     assert_eq!(report(&lab, &[])["cwd"], "/");
     assert_eq!(report(&lab, &["-w", "/not/yet"])["cwd"], "/not/yet");
     refused(run(&lab, &["-w", "relative"], &["report"]), "`--workdir`");
@@ -115,16 +110,14 @@ fn the_working_directory_is_made_and_entered() {
 #[test]
 fn a_user_may_be_in_a_directory_that_only_root_can_enter() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     assert_eq!(report(&lab, &["-u", "1000", "-w", "/root"])["cwd"], "/root");
 }
 
 #[test]
 fn a_user_is_a_name_or_exactly_that_number() {
     only!(Full | Root);
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let ids = |options: &[&str]| {
         let report = report(&lab, options);
         (report["uids"][1].clone(), report["gids"][1].clone(), report["groups"].clone(), report["env"]["HOME"].clone())
@@ -142,8 +135,7 @@ fn a_user_is_a_name_or_exactly_that_number() {
 
 #[test]
 fn an_entry_point_hides_the_images_command() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     load(&lab, json!({ "Entrypoint": ["/payload", "echo"], "Cmd": ["image"] }));
     let run = |options: &[&str], words: &[&str]| {
         lab.rc(["run", "--rm", "--network", "none"]).args(options).arg("configured").args(words).run()
@@ -158,8 +150,7 @@ fn an_entry_point_hides_the_images_command() {
 
 #[test]
 fn words_that_are_too_long_or_not_utf_8_are_refused_in_one_line() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let long = "a".repeat(100_000);
     let short = |output: Output, code: i32, part: &str| {
         let output = output.exits(code);
@@ -179,8 +170,7 @@ fn words_that_are_too_long_or_not_utf_8_are_refused_in_one_line() {
 
 #[test]
 fn capabilities_are_the_default_ones_with_what_was_added_and_dropped() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let sets = |options: &[&str]| {
         let caps = report(&lab, options)["caps"].take();
         assert_eq!(
@@ -200,8 +190,7 @@ fn capabilities_are_the_default_ones_with_what_was_added_and_dropped() {
 
 #[test]
 fn security_options() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let state = |options: &[&str]| {
         let report = report(&lab, options);
         (report["no_new_privs"].clone(), report["seccomp"].clone())
@@ -214,8 +203,7 @@ fn security_options() {
 
 #[test]
 fn paths_of_the_kernel_are_masked_and_unmasked_as_asked() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let with = |option: &str, words: &[&str]| run(&lab, &["--security-opt", option], words);
     run(&lab, &[], &["read", "/proc/interrupts"]).prints("");
     for option in ["unmask=ALL", "systempaths=unconfined", "unmask=/proc/inter*:/proc/keys"] {
@@ -241,8 +229,7 @@ fn paths_of_the_kernel_are_masked_and_unmasked_as_asked() {
 
 #[test]
 fn limits_are_set_in_the_container_s_cgroup() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let limits = ["--memory", "64m", "--cpus", "1.5", "--pids-limit", "33"];
     let read = |file: &str| run(&lab, &limits, &["read", file]);
     let first = read("/sys/fs/cgroup/memory.max");
@@ -258,8 +245,7 @@ fn limits_are_set_in_the_container_s_cgroup() {
 
 #[test]
 fn resource_limits_reach_the_program() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let report = report(&lab, &["--ulimit", "nofile=100:200", "--ulimit", "core=0"]);
     let lines: Vec<Vec<&str>> = report["limits"]
         .as_array()
@@ -273,8 +259,7 @@ fn resource_limits_reach_the_program() {
 
 #[test]
 fn init_is_process_one_and_keeps_the_exit_code() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     assert_eq!(report(&lab, &[])["pid"], 1);
     let report = report(&lab, &["--init"]);
     assert_ne!(report["pid"], 1);
@@ -286,8 +271,7 @@ fn init_is_process_one_and_keeps_the_exit_code() {
 
 #[test]
 fn standard_input_is_open_only_when_asked() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let cat = |options: &[&str]| {
         lab.rc(["run", "--rm", "--network", "none"])
             .args(options)
@@ -302,8 +286,7 @@ fn standard_input_is_open_only_when_asked() {
 
 #[test]
 fn a_terminal_is_the_programs_and_is_left_by_its_keys() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let line = [
         "run",
         "-it",
@@ -331,8 +314,7 @@ fn a_terminal_is_the_programs_and_is_left_by_its_keys() {
 
 #[test]
 fn exit_codes_are_exact() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     run(&lab, &[], &["exit", "3"]).fails(3, "");
     run(&lab, &[], &["exit", "125"]).fails(125, "");
     let program = |path: &str| lab.rc(["run", "--rm", "--network", "none", "payload", path]).run();
@@ -344,8 +326,7 @@ fn exit_codes_are_exact() {
 
 #[test]
 fn a_signal_is_passed_on() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let line = ["run", "--rm", "--network", "none", "payload", "/payload", "signals", "2"];
     let running = lab.rc(line).start();
     running.line("ready");
@@ -359,8 +340,7 @@ fn a_signal_is_passed_on() {
 /// Values that scripts pass, as docker and podman read them.
 #[test]
 fn values_are_read_as_docker_and_podman_read_them() {
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let name = "x".repeat(64);
     for options in [
         &["-w", "", "-u", "", "-h", "", "--restart", "", "--stop-signal", "", "--log-driver", "", "--platform", ""][..],

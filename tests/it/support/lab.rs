@@ -58,6 +58,14 @@ impl Lab {
         Self { root, test: skip::test_name(), in_session: false, grace: wait::PATIENCE, supervisors }
     }
 
+    /// As [`Lab::new`], with the image of [`Lab::payload`].
+    #[track_caller]
+    pub(crate) fn with_payload() -> Self {
+        let lab = Self::new();
+        lab.payload();
+        lab
+    }
+
     /// As [`Lab::new`], but with the variables that a login sets for the user's manager and bus.
     pub(crate) fn in_session() -> Self {
         let mut lab = Self::new();

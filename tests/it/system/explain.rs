@@ -7,8 +7,7 @@ use crate::support::Lab;
 #[test]
 fn crun_runs_the_spec_unchanged() {
     machine!();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     let run = ["run", "--explain=spec", "--network", "none", "--hostname", "here", "-e", "A=b"];
     let spec = lab.rc(run).args(["payload", "/payload", "report"]).run().text();
     let bundle = lab.work("bundle");

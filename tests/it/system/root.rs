@@ -11,8 +11,7 @@ fn delegated(lab: &Lab, arguments: &[&str]) -> Output {
 #[test]
 fn the_container_s_cgroup_shows_each_limit() {
     machine!();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     for (option, file, value) in [
         ("--memory=64m", "memory.max", "67108864\n"),
         ("--cpus=0.5", "cpu.max", "50000 100000\n"),
@@ -27,15 +26,13 @@ fn the_container_s_cgroup_shows_each_limit() {
 #[test]
 fn a_container_beyond_its_memory_limit_is_killed_and_reported() {
     machine!();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     super::is_killed_for_its_memory(&lab, |words| delegated(&lab, words));
 }
 
 #[test]
 fn the_default_network_connects_root_s_containers() {
     machine!();
-    let lab = Lab::new();
-    lab.payload();
+    let lab = Lab::with_payload();
     lab.rc(["run", "--rm", "payload", "/payload", "echo", "hello"]).run().prints("hello\n");
 }
