@@ -50,7 +50,7 @@ impl Parts {
 
     /// Records the result of a job, answers its command, and begins the next.
     pub(super) fn finish_job(&mut self) {
-        let Some(Finished { job, was_running, mut event, member }) = self.worker.finish() else { return };
+        let Some(Finished { job, was_running, mut event, member, child }) = self.worker.finish() else { return };
         let has_failed = matches!((&job.task, &event), (Task::Network(_), Event::Failed(_)));
         if was_running && has_failed && !self.program.is_running() {
             // Perhaps because the program has ended meanwhile: it is a change for the next run.
@@ -80,6 +80,7 @@ impl Parts {
             self.program.thaw();
         }
         self.tell(connection, &event, &[]);
+        drop(child);
         self.begin_jobs();
     }
 

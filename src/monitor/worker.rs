@@ -68,6 +68,18 @@ pub(super) struct Finished {
     pub(super) event: Event,
     /// The place in a network that it has made.
     pub(super) member: Option<(Handover, Vec<OwnedFd>)>,
+    /// Its child, which ends by itself: kept until the command has its answer, which need not wait for that.
+    pub(super) child: Ending,
+}
+
+/// A child that has done its work. It is waited for when this is dropped.
+#[derive(Debug)]
+pub(super) struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        reap(&self.0);
+    }
 }
 
 /// A job that is being done.
@@ -148,16 +160,18 @@ impl Worker {
         self.current.as_ref().map(|current| current.answer.as_fd())
     }
 
-    /// Takes the finished job and its answer. The child ends right after it has sent that, so waiting for its end is
-    /// brief.
+    /// Takes the finished job and its answer.
     pub(super) fn finish(&mut self) -> Option<Finished> {
         let Current { job, was_running, child, answer } = self.current.take()?;
         let (event, member) = match protocol::receive::<Answer>(&answer) {
             Ok(Some((Answer { event, member }, descriptors))) => (event, member.map(|member| (member, descriptors))),
-            _ => (died(), None),
+            _ => {
+                // It may live, and must change nothing any more.
+                reap(&child);
+                (died(), None)
+            }
         };
-        reap(&child);
-        Some(Finished { job, was_running, event, member })
+        Some(Finished { job, was_running, event, member, child: Ending(child) })
     }
 
     /// Cancels a pause that is being made, and returns the connection that has asked for it.
