@@ -1,10 +1,12 @@
 //! Another process in a running container: exec.
 //!
 //! ```text
-//! monitor ── fork, into the container's cgroup ─→ joiner   not dumpable; all namespaces of init at once, by its pidfd
-//!    │ ←──────────── pidfd ──────────────────────────┘ └── clone, as the monitor's child ─→ stub ─→ the program
+//! monitor ── fork, into init's cgroup ─→ joiner   not dumpable; all namespaces of init at once, by its pidfd
+//!    │ ←──────────── pidfd ──────────────────┘ └── clone, as the monitor's child ─→ stub ─→ the program
 //! ```
-//! If its program has divided its cgroup, the joiner goes where init is.
+//! Init's cgroup is the container's, or one within it: systemd moves to one of its own before it gives its cgroup's
+//! controllers to others. The kernel refuses that to a cgroup with a process (cgroup-v2.rst, "No Internal Process
+//! Constraint"), so a joiner that stayed there would leave the container's units without limits.
 //!
 //! The container's processes see the clone. It is not dumpable, so they cannot inspect it; but if the administrator has
 //! set `fs.suid_dumpable` to 1, a change of IDs makes it dumpable for a moment (kernel/cred.c, `commit_creds`).
@@ -68,23 +70,27 @@ pub(crate) struct Join<'a> {
 /// Fails with the step; nothing is left behind then.
 pub(crate) fn join(join: &Join<'_>) -> Result<(Child, Conversation), Error> {
     keyring::prepare();
-    let forked = fork_joiner(join, join.cgroup);
-    let part = match (join.cgroup, &forked) {
-        (Some(cgroup), Err(Error::Step { source, .. })) if is_divided(source) => {
-            cgroup.of_process(process::pid_of(join.init).map_err(Error::step("read the container's pid"))?)?
-        }
-        _ => None,
+    let forked = match fork_beside_init(join) {
+        // Init has left it just now.
+        Err(Error::Step { source, .. }) if is_divided(&source) => fork_beside_init(join),
+        other => other,
     };
-    part.map_or(forked, |part| fork_joiner(join, Some(&part)))?.into_parts()
+    forked?.into_parts()
 }
 
-fn fork_joiner(join: &Join<'_>, cgroup: Option<&Group>) -> Result<Intermediate, Error> {
-    let options = CloneOptions { flags: None, cgroup: cgroup.map(Group::fd) };
+/// Forks the joiner into the cgroup that init is in now; into the container's if init is elsewhere.
+fn fork_beside_init(join: &Join<'_>) -> Result<Intermediate, Error> {
+    let part = match join.cgroup {
+        Some(cgroup) => {
+            cgroup.of_process(process::pid_of(join.init).map_err(Error::step("read the container's pid"))?)?
+        }
+        None => None,
+    };
+    let options = CloneOptions { flags: None, cgroup: part.as_ref().or(join.cgroup).map(Group::fd) };
     Intermediate::fork("the joining process", &options, Some(join.process), |sync| joiner(join, sync))
 }
 
-/// Whether a cgroup takes no process because it has been divided, as systemd does it. Source: cgroup-v2.rst, "No
-/// Internal Process Constraint".
+/// Whether a cgroup takes no process because its controllers have been given to those within.
 fn is_divided(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EOPNOTSUPP))
 }

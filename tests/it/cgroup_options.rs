@@ -69,6 +69,28 @@ fn a_container_without_a_cgroup_namespace_sees_the_host_s_cgroups() {
     assert!(private.lines().any(|line| line == "0::/"), "{private}");
 }
 
+#[test]
+fn exec_goes_where_the_first_process_is() {
+    only!(Root);
+    let Some(mount) = crate::cgroups::mount() else { skip!("cgroup v2 is not mounted") };
+    let lab = Lab::with_payload();
+    let words = ["run", "-d", "--name=c", "--network=none", "--cgroupns=private", "payload", "/payload", "hang"];
+    lab.rc(words).run().succeeds();
+    let own = PathBuf::from(format!("{}{}", mount.display(), inspect(&lab, "c", "{{.State.CgroupPath}}")));
+    require!(
+        own.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rc-")),
+        "it has a cgroup of its own"
+    );
+    let seen = || lab.rc(["exec", "c", "/payload", "read", "/proc/self/cgroup"]).run().text();
+    assert!(seen().lines().any(|line| line == "0::/"), "{}", seen());
+    // As systemd does before it enables controllers for the cgroups of its units, which a process beside it prevents.
+    fs::create_dir(own.join("init.scope")).expect("root can create a cgroup");
+    fs::write(own.join("init.scope/cgroup.procs"), inspect(&lab, "c", "{{.State.Pid}}")).expect("it can be moved");
+    assert!(seen().lines().any(|line| line == "0::/init.scope"), "{}", seen());
+    lab.rc(["rm", "-ft0", "c"]).run().succeeds();
+    assert!(!own.exists(), "{}", own.display());
+}
+
 /// A new cgroup for `--cgroup-parent`, by its path in the hierarchy and on the host.
 fn new_parent(lab: &Lab, mount: &Path) -> (String, PathBuf) {
     let path = format!("/{}", lab.unique("rc-it-parent"));
