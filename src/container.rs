@@ -91,6 +91,9 @@ use crate::types::{ContainerId, Invalid, Report, ReportKind, Thing};
 /// Why a program has ended whose monitor was killed, in the record of its end.
 const KILLED: &str = "monitor killed";
 
+/// Why a program has ended whose monitor a reboot has ended.
+const REBOOTED: &str = "the host was restarted";
+
 /// What can go wrong with a container.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {

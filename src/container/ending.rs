@@ -6,14 +6,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{Container, Error};
 use crate::monitor::{ContainerDir, ExitRecord, Run, cgroup_name, now, pod_cgroup};
-use crate::net::lease::Owner;
+use crate::net::lease::{Lease, Owner};
 use crate::net::record::Networks;
 use crate::plan::ContainerConfig;
 use crate::runtime::cgroup;
 use crate::storage::Store;
 use crate::sys::process::{open_pidfd, signal_pidfd};
 use crate::sys::process_id::ProcessId;
-use crate::types::ContainerId;
+use crate::types::{ContainerId, Name};
 
 /// Kills the program of a container whose monitor was killed, and records how it ended.
 pub(super) fn kill_orphan(container: &Container) -> Result<(), Error> {
@@ -80,9 +80,27 @@ pub(super) fn discard_pod_cgroup(pod: &Container) {
 /// Gives back the addresses of a container whose monitor was killed. What cannot be given back now is swept when its
 /// network is used again: it keeps nobody from removing a container.
 pub(super) fn discard_leases(store: &Store, container: &Container) {
-    let (networks, owner) = (Networks::of(store.root()), Owner::container(&container.config.id));
-    for name in container.config.network.endpoints().iter().filter_map(|endpoint| endpoint.network.as_ref()) {
-        if let Ok(Some(network)) = networks.lock(name) {
+    discard_leases_in(store, &container.config.id, container.config.network.bridges().map(|(name, _)| name));
+}
+
+/// Gives back the addresses that a killed monitor has left in networks that the container is not to be in any more: it
+/// was disconnected since, or was being connected. They would count as taken as soon as the container has a monitor
+/// again. That monitor itself replaces those in the other networks.
+pub(super) fn discard_other_leases(store: &Store, config: &ContainerConfig) {
+    let own: Vec<Name> = config.network.bridges().map(|(name, _)| name).collect();
+    // A start does not fail for an address that nobody needs.
+    let (networks, owner) = (Networks::of(store.root()), Owner::container(&config.id));
+    let is_left = |name: &Name| {
+        let has_lease = |leases: Vec<Lease>| leases.iter().any(|lease| lease.owner == owner);
+        !own.contains(name) && networks.leases(name).is_ok_and(has_lease)
+    };
+    discard_leases_in(store, &config.id, networks.names().unwrap_or_default().into_iter().filter(is_left));
+}
+
+fn discard_leases_in(store: &Store, id: &ContainerId, names: impl Iterator<Item = Name>) {
+    let (networks, owner) = (Networks::of(store.root()), Owner::container(id));
+    for name in names {
+        if let Ok(Some(network)) = networks.lock(&name) {
             drop(network.remove_leases_of(&owner));
         }
     }

@@ -162,7 +162,7 @@ fn lost(state: &State) -> ExitRecord {
         (Some(init), Ok(boot)) => init.boot_id == boot,
         _ => false,
     };
-    let (code, error) = if same_boot { (137, super::KILLED) } else { (UNKNOWN, "the host was restarted") };
+    let (code, error) = if same_boot { (137, super::KILLED) } else { (UNKNOWN, super::REBOOTED) };
     // The time of its end is unknown, but it is after the start.
     let at = state.started_at.clone().unwrap_or_default();
     ExitRecord { code, at, error: error.to_owned(), ..ExitRecord::default() }

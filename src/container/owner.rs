@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 
 use super::create::{Creation, never_started, write_public};
 use super::half_made::discard;
-use super::{Error, lock, sweep, trash};
-use crate::monitor::{ContainerDir, Listen, Owner, State, Status};
+use super::{Error, ending, lock, sweep, trash};
+use crate::monitor::{ContainerDir, ExitRecord, Listen, Owner, Run, State, Status};
 use crate::plan::ContainerConfig;
 use crate::storage::Store;
 use crate::sys::fs;
@@ -57,12 +57,15 @@ impl DirectoryOwner {
         let listen = |directory: &ContainerDir| listen(directory).map_err(|error| Error::Told(error.into()));
         match self {
             Self::New(creation) => creation.make(&first_run(), listen),
-            Self::Existing { config, directory, files, state, .. } => {
+            Self::Existing { store, config, directory, files, state } => {
                 let lock = lock::take(directory, &config.name)?;
                 let lock = lock.ok_or_else(|| Error::NotFound(config.name.to_string()))?;
                 // Its record is damaged, or as this start has seen it.
                 if directory.last_run().is_ok_and(|last| last + 1 != state.run) {
                     return Err(Error::StartedMeanwhile(config.name.to_string()));
+                }
+                if has_lost_its_monitor(directory, state.run - 1) {
+                    ending::discard_other_leases(store, config);
                 }
                 for (name, content) in files {
                     if config.sandbox.is_some() {
@@ -123,6 +126,13 @@ impl Owner for DirectoryOwner {
         }
         drop(trash::empty_inside(self.store(), &self.config().id, home));
     }
+}
+
+/// Whether the monitor of the run `last`, if there was one, has ended without recording that.
+fn has_lost_its_monitor(directory: &ContainerDir, last: u64) -> bool {
+    // Other commands have recorded these ends.
+    let is_lost = |exit: ExitRecord| [super::KILLED, super::REBOOTED].contains(&exit.error.as_str());
+    last > 0 && directory.exit(&Run(last)).is_none_or(is_lost)
 }
 
 /// [`write_public`] in place of an existing file, whose owner the container may have changed.

@@ -125,8 +125,8 @@ impl Networks {
         self.directory(name).join("network.json")
     }
 
-    /// All networks. What has no possible name, or no record, is none.
-    pub(crate) fn list(&self) -> Result<Listing, PathError> {
+    /// The names of all networks in order, and of what creators and removers that were killed have left.
+    pub(crate) fn names(&self) -> Result<Vec<Name>, PathError> {
         let mut names: Vec<Name> = fs::paths_in(self.all())?
             .iter()
             .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
@@ -134,8 +134,13 @@ impl Networks {
             .collect();
         names.sort();
         names.dedup();
+        Ok(names)
+    }
+
+    /// All networks. What has no possible name, or no record, is none.
+    pub(crate) fn list(&self) -> Result<Listing, PathError> {
         let mut listing = Listing::default();
-        for name in names {
+        for name in self.names()? {
             match self.load(&name) {
                 Ok(record) => listing.records.extend(record),
                 Err(error) => listing.damaged.push((name, error)),

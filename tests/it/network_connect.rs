@@ -4,6 +4,7 @@ use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use serde_json::Value;
 
+use crate::support::processes::{kill, processes};
 use crate::support::{Lab, address, wait};
 
 /// A lab with the payload and these networks.
@@ -182,6 +183,34 @@ fn a_container_that_does_not_run_is_connected_at_its_next_start() {
     lab.rc(["start", "one"]).run().succeeds();
     assert_eq!(interfaces(&lab, "one"), ["eth0"]);
     address(&lab, "one", "web").parse::<IpAddr>().expect("an address");
+    lab.remove_containers();
+}
+
+#[test]
+fn a_network_that_was_left_after_the_monitor_was_killed_has_nothing_of_the_container() {
+    let lab = lab(&["app", "old"]);
+    start(&lab, "two", "old");
+    let run = lab.rc(["run", "-d", "--name", "one", "--network", "app", "--network", "old"]);
+    run.args(["payload", "/payload", "tcp", "7"]).run().succeeds();
+    lab.ready("one");
+    let leases = |network: &str| {
+        std::fs::read_dir(lab.store().join("networks").join(network).join("leases")).expect("leases").count()
+    };
+    processes(&lab, "rc: one").into_iter().for_each(kill);
+    wait::until("its program has ended with it", || {
+        let status = lab.rc(["inspect", "--format", "{{.State.Status}}", "one"]).run().text();
+        (status.trim() == "exited").then_some(())
+    });
+    assert_eq!(leases("old"), 2, "the killed monitor has left one");
+    lab.rc(["network", "disconnect", "old", "one"]).run().says_nothing();
+    lab.rc(["start", "one"]).run().succeeds();
+    lab.ready("one");
+    assert_eq!((leases("app"), leases("old")), (1, 1));
+    let looked_up = |asker: &str| lab.rc(["exec", asker, "/payload", "look-up", "udp", "a", "one.dns.podman"]).run();
+    assert_eq!(looked_up("two").text().trim(), "NXDOMAIN");
+    assert_eq!(looked_up("one").text().trim(), address(&lab, "one", "app"));
+    lab.rc(["rm", "-f", "-t", "0", "two"]).run().succeeds();
+    lab.rc(["network", "rm", "old"]).run().prints("old\n");
     lab.remove_containers();
 }
 
