@@ -43,6 +43,8 @@ fn a_network_without_containers_is_made_and_lives_as_long_as_the_command() {
             let refused = lab.rc(["network", "rm", "-f", "app"]).run().exits(2);
             assert!(refused.stderr().contains("`app` is in use by `rc unshare --rootless-netns`"), "{refused}");
             lab.rc(["network", "prune", "-f"]).run().prints("");
+            // It does not even ask.
+            lab.rc(["network", "prune"]).input("").run().says_nothing();
         }
         first.kill(Signal::KILL);
         assert_eq!(first.wait().exit, Exit::Signal(9));

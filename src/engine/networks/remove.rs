@@ -139,13 +139,15 @@ fn in_use(name: &Name, by: &[String]) -> Report {
     Report::new(ReportKind::InUse, message).with_hint(hint)
 }
 
-/// Whether a step of a build is in the network.
-fn has_step(store: &Store, name: &Name) -> Result<bool, Report> {
-    let leases = Networks::of(store.root()).live_leases(name)?;
-    Ok(leases.iter().any(|lease| lease.owner.is_step()))
+/// Whether a network in which no container is to be is in use all the same: by a step of a build, or by a program of
+/// the user's.
+fn has_other_users(networks: &Networks, name: &Name) -> Result<bool, Report> {
+    // With its lock, so that another process that looks counts for no visitor.
+    let Some(_lock) = networks.lock(name)? else { return Ok(false) };
+    Ok(networks.live_leases(name)?.iter().any(|lease| lease.owner.is_step()) || networks.is_visited(name)?)
 }
 
-/// The names of the networks that no container is to be in and that match the filters, without the default network.
+/// The names of the networks that nobody uses and that match the filters, without the default network.
 /// Fails if a container is damaged: it may use any of them.
 pub(crate) fn unused_networks(context: &Context, filters: &[String]) -> Result<Vec<String>, Report> {
     if let Some((id, _)) = container::list(&context.store_to_read()?)?.broken.first() {
@@ -155,10 +157,10 @@ pub(crate) fn unused_networks(context: &Context, filters: &[String]) -> Result<V
     }
     let (found, _) = networks(context, filters)?;
     let unused = found.into_iter().filter(|listed| listed.users == 0).map(|listed| listed.record.name);
-    let store = context.store_to_read()?;
+    let networks = Networks::of(context.store_to_read()?.root());
     let mut names = Vec::new();
     for name in unused.filter(|name| *name != Name::default_network()) {
-        if !has_step(&store, &name)? {
+        if !has_other_users(&networks, &name)? {
             names.push(name.to_string());
         }
     }
