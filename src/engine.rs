@@ -64,6 +64,7 @@ mod start;
 mod supervised;
 mod sweep;
 mod trust;
+mod used;
 mod volumes;
 mod why;
 

@@ -13,7 +13,8 @@ use super::context::Context;
 use super::happened;
 use super::observer::Observer;
 use super::sweep::sweep_all;
-use crate::container::{self, Container, Removal};
+use super::used::{remove_users, tolerate};
+use crate::container::{self, Container};
 use crate::monitor::{self, Status};
 use crate::plan::{LocalVolume, MountKind};
 use crate::storage::pack::{self, Contents, LeftOut, Owner, Pack};
@@ -203,15 +204,8 @@ pub(crate) fn remove_volumes(
         false => request.names.clone(),
     };
     for name in names {
-        let removed = match remove_one(context, store, &name, request) {
-            Err(Report { kind: ReportKind::NotFound(Thing::Volume), .. }) if request.force => Ok(false),
-            Err(Report { kind: ReportKind::NotFound(Thing::Volume) | ReportKind::InUse, .. })
-                if request.only_unused =>
-            {
-                Ok(false)
-            }
-            other => other,
-        };
+        let removed = remove_one(context, store, &name, request);
+        let removed = tolerate(removed, Thing::Volume, request.force, request.only_unused);
         if observer.item(&name, removed).is_break() {
             break;
         }
@@ -244,10 +238,7 @@ fn remove_locked(context: &Context, store: &Store, name: &Name, request: &Remove
         let hint = "remove the containers first, or use --force, which removes them";
         return Err(Report::new(ReportKind::InUse, message).with_hint(hint));
     }
-    let removal = Removal { force: true, timeout: request.timeout.or(Some(10)), volumes: false };
-    for user in users {
-        container::remove(store, user, &removal, &context.runtime_dir()?)?;
-    }
+    remove_users(context, store, users, request.timeout)?;
     let is_removed = store.remove_volume(name)?;
     if is_removed {
         happened::to_volume(store, "remove", name.as_str());

@@ -1,10 +1,10 @@
 use super::super::context::Context;
 use super::super::happened;
 use super::super::observer::Observer;
-use super::super::pods;
 use super::super::sweep::sweep_all;
+use super::super::used::{remove_users, tolerate};
 use super::{find, networks, users};
-use crate::container::{self, Removal};
+use crate::container;
 use crate::net::record::Networks;
 use crate::storage::Store;
 use crate::types::{Name, NetworkRecord, Report, ReportKind, Thing};
@@ -30,15 +30,8 @@ pub(crate) fn remove_networks(
 ) -> Result<(), Report> {
     let store = context.store()?;
     for name in &request.names {
-        let removed = match remove_one(context, store, name, request) {
-            Err(Report { kind: ReportKind::NotFound(Thing::Network), .. }) if request.force => Ok(false),
-            Err(Report { kind: ReportKind::NotFound(Thing::Network) | ReportKind::InUse, .. })
-                if request.only_unused =>
-            {
-                Ok(false)
-            }
-            other => other,
-        };
+        let removed = remove_one(context, store, name, request);
+        let removed = tolerate(removed, Thing::Network, request.force, request.only_unused);
         if observer.item(name, removed).is_break() {
             break;
         }
@@ -61,13 +54,7 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveNet
         return Err(Report::new(ReportKind::Invalid, message));
     }
     if request.force {
-        let removal = Removal { force: true, timeout: request.timeout.or(Some(10)), volumes: false };
-        for user in users(store, &name)? {
-            match user.config.sandbox {
-                Some(_) => pods::remove_with_members(context, store, &user, &removal)?,
-                None => container::remove(store, user, &removal, &context.runtime_dir()?)?,
-            }
-        }
+        remove_users(context, store, users(store, &name)?, request.timeout)?;
     }
     let is_removed = remove_if_unused(store, &name)?;
     if let (true, Some(record)) = (is_removed, record) {
