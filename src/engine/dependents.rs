@@ -24,6 +24,18 @@ impl<'a> Dependents<'a> {
         Ok(Self { store, all, removed, is_of_all: selection.all })
     }
 
+    /// Looks at all containers; these and the members of the pods among them go.
+    pub(super) fn of_users(store: &'a Store, users: &[Container]) -> Result<Self, Report> {
+        let all = container::list(store)?.containers;
+        let users: Vec<&ContainerId> = users.iter().map(|user| &user.config.id).collect();
+        let goes = |container: &&Container| {
+            let of_pod = container.config.pod.as_ref().is_some_and(|pod| users.contains(&&pod.id));
+            of_pod || users.contains(&&container.config.id)
+        };
+        let removed = all.iter().filter(goes).map(|container| container.config.id.clone()).collect();
+        Ok(Self { store, all, removed, is_of_all: false })
+    }
+
     /// Those that need `container`, directly or through others, the last ones first.
     fn of(&self, id: &ContainerId) -> Vec<&Container> {
         let mut found: Vec<&Container> = Vec::new();
@@ -37,6 +49,12 @@ impl<'a> Dependents<'a> {
             }
         }
         found
+    }
+
+    /// Fails if a container needs one of those that go, and stays.
+    pub(super) fn check_all(&self) -> Result<(), Report> {
+        let mut go = self.all.iter().filter(|container| self.removed.contains(&container.config.id));
+        go.try_for_each(|container| self.check(container))
     }
 
     /// Fails if a container needs this one and stays.

@@ -1,6 +1,7 @@
 //! Removing what containers use, networks and volumes: what has become of one meanwhile, and its users.
 
 use super::context::Context;
+use super::dependents::Dependents;
 use super::pods;
 use crate::container::{self, Container, Removal};
 use crate::storage::Store;
@@ -26,12 +27,16 @@ pub(super) fn tolerate(
 }
 
 /// Removes the containers and pods that use a thing which is removed by force.
+///
+/// As in podman, all of them stay if another container needs one, whose network it has for instance: the user has not
+/// named it, and it would lose that.
 pub(super) fn remove_users(
     context: &Context,
     store: &Store,
     users: Vec<Container>,
     timeout: Option<u32>,
 ) -> Result<(), Report> {
+    Dependents::of_users(store, &users)?.check_all()?;
     let removal = Removal { force: true, timeout: timeout.or(Some(10)), volumes: false };
     for user in users {
         match user.config.sandbox {

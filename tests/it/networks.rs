@@ -83,6 +83,32 @@ fn system_prune_and_reset_know_networks() {
 }
 
 #[test]
+fn force_removes_containers_and_pods_unless_another_container_needs_one() {
+    let lab = Lab::with_payload();
+    let create = |words: &[&str]| {
+        lab.rc(["create"]).args(words).args(["payload", "/payload", "hang"]).run().succeeds();
+    };
+    lab.rc(["network", "create", "app"]).run().succeeds();
+    lab.rc(["pod", "create", "--name", "shop", "--network", "app"]).run().succeeds();
+    create(&["--pod", "shop", "--name", "worker"]);
+    create(&["--network", "app", "--name", "web"]);
+    create(&["--network", "container:web", "--name", "side"]);
+    lab.rc(["network", "rm", "-f", "app"]).run().fails(
+        2,
+        "rc: cannot remove `web`: other containers need it: side\n\
+         hint: remove them as well with `rc rm --depend web`\n",
+    );
+    let mut left: Vec<String> =
+        lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().text().lines().map(str::to_owned).collect();
+    left.sort();
+    assert_eq!(left, ["side", "web", "worker"], "nothing is removed");
+    lab.rc(["rm", "side"]).run().succeeds();
+    lab.rc(["network", "rm", "-f", "app"]).run().prints("app\n");
+    lab.rc(["ps", "-aq"]).run().prints("");
+    lab.rc(["pod", "ps", "-q"]).run().prints("");
+}
+
+#[test]
 fn several_that_create_at_once_get_different_names_and_subnets() {
     let lab = Lab::new();
     let made: Vec<_> = (0..8).map(|_| lab.rc(["network", "create"]).start()).collect();

@@ -79,7 +79,11 @@ fn what_is_missing_in_use_or_wrong_has_the_code_and_the_words_of_podman() {
     }
     // Nothing half-made is left.
     lab.rc(["volume", "ls", "-q"]).run().prints("used\n");
-    // By force the containers are removed first.
+    // By force the containers are removed first, unless another one needs them.
+    lab.rc(["create", "--name", "side", "--network", "container:web", "payload", "/payload", "hang"]).run().succeeds();
+    let refused = lab.rc(["volume", "rm", "-f", "used"]).run().exits(2);
+    assert!(refused.stderr().contains("cannot remove `web`: other containers need it: side"), "{refused}");
+    lab.rc(["rm", "side"]).run().succeeds();
     lab.rc(["volume", "rm", "-f", "used"]).run().prints("used\n");
     lab.rc(["ps", "-aq"]).run().prints("");
 }
