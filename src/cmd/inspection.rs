@@ -1,9 +1,11 @@
 //! What `inspect`, `container inspect` and `image inspect` have in common.
 
+mod looked_up;
 mod template_names;
 
 use serde_json::Value;
 
+use self::looked_up::LookedUp;
 use super::Ctx;
 use crate::engine::{self, InspectedImage, Kind, Object, Selection};
 use crate::error::{Error, Exit};
@@ -43,6 +45,7 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
     let store = ctx.engine.store_to_read()?;
     let mut found = Vec::new();
     let mut failures = Vec::new();
+    let mut looked_up = LookedUp::default();
     for name in &names {
         let fits = |object: Object| match (&object, asked.platform) {
             (Object::Image(found), Some(platform)) => {
@@ -51,7 +54,7 @@ pub(super) fn inspect(ctx: &Ctx, asked: &Inspection<'_>) -> Result<Exit, Error> 
             _ => Ok(object),
         };
         match engine::inspect(&ctx.engine, &store, kind, name).and_then(fits) {
-            Ok(object) => found.push(shape(ctx, &store.volumes(), &object, asked.size)?),
+            Ok(object) => found.push(shape(ctx, &mut looked_up, &store.volumes(), &object, asked.size)?),
             Err(report) => failures.push(report),
         }
     }
@@ -85,14 +88,20 @@ pub(super) fn report(mut failures: Vec<Report>) -> Result<Exit, Error> {
 }
 
 /// The object in podman's shape.
-fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> Result<Value, Error> {
+fn shape(
+    ctx: &Ctx,
+    looked_up: &mut LookedUp,
+    volumes: &std::path::Path,
+    object: &Object,
+    size: bool,
+) -> Result<Value, Error> {
     Ok(match object {
         Object::Container(found) => {
             let below = engine::directories_below(&ctx.engine, &found.config);
             let place = view::Place { directory: found.directory.path(), volumes, below: &below };
             let mut object = view::container(&found.config, &found.state, found.status, place);
             // As podman: who has another's network has its addresses and ports.
-            if let Some(other) = engine::network_owner(&ctx.engine, found)? {
+            if let Some(other) = looked_up.network_owner(&ctx.engine, found)? {
                 object["NetworkSettings"] = view::network_settings(&other.config, &other.state, other.status);
             }
             if let Value::Object(fields) = &mut object
@@ -104,7 +113,7 @@ fn shape(ctx: &Ctx, volumes: &std::path::Path, object: &Object, size: bool) -> R
                 }
             }
             match ctx.dialect {
-                Dialect::Docker => view::container_of_docker(object, &engine::network_ids(&ctx.engine)?),
+                Dialect::Docker => view::container_of_docker(object, looked_up.network_ids(&ctx.engine)?),
                 _ => object,
             }
         }

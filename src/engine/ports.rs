@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::select::{Selection, named};
 use crate::container::{self, Container, Listing};
-use crate::types::{ContainerId, Network, PortMapping, Report};
+use crate::types::{ContainerId, PortMapping, Report};
 
 /// The published ports of a container.
 #[derive(Debug)]
@@ -31,22 +31,14 @@ pub(crate) fn ports(context: &Context, selection: &Selection) -> Result<Vec<Publ
 }
 
 /// The container or the pod that a container has the network of; `None` if that is its own.
-pub(crate) fn network_owner(context: &Context, container: &Container) -> Result<Option<Container>, Report> {
-    if !matches!(container.config.network, Network::Container(_)) {
-        return Ok(None);
-    }
-    let mut listing = container::list(&context.store_to_read()?)?;
-    let id = listing.network_of(container).config.id.clone();
-    let mut all = std::mem::take(&mut listing.containers).into_iter().chain(std::mem::take(&mut listing.pods));
-    Ok(all.find(|other| other.config.id == id && id != container.config.id))
+pub(crate) fn network_owner<'a>(listing: &'a Listing, container: &'a Container) -> Option<&'a Container> {
+    let owner = listing.network_of(container);
+    (owner.config.id != container.config.id).then_some(owner)
 }
 
 /// The ports of containers that have the network of a pod or of another container: the other's.
-pub(crate) fn ports_of_others(listing: &Listing) -> BTreeMap<&ContainerId, Vec<PortMapping>> {
-    let of_other = |container| {
-        let other = listing.network_of(container);
-        (other.config.id != container.config.id).then(|| (&container.config.id, other.ports()))
-    };
+pub(crate) fn ports_of_others<'a>(listing: &'a Listing) -> BTreeMap<&'a ContainerId, Vec<PortMapping>> {
+    let of_other = |container: &'a Container| Some((&container.config.id, network_owner(listing, container)?.ports()));
     listing.containers.iter().filter_map(of_other).collect()
 }
 
