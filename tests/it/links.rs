@@ -34,6 +34,11 @@ fn a_link_is_a_name_in_the_network_for_one_container_and_follows_the_other_s_add
     lab.rc(["exec", "web", "/payload", "ask", "tcp", &format!("{}:7", address(&lab, "db", "app")), "hi"])
         .run()
         .prints("hi\n");
+    // It leads to the container that has the name now, as docker's in a network.
+    lab.rc(["rename", "db", "old"]).run().succeeds();
+    assert_eq!(look_up("web", "sql.dns.podman"), "NXDOMAIN");
+    lab.rc(["rename", "old", "db"]).run().succeeds();
+    assert_eq!(look_up("web", "sql.dns.podman"), address(&lab, "db", "app"));
     // `network connect` gives one as well, and both are shown as docker does it.
     start(&lab, "late", &["--network", "slirp4netns"]);
     let refused = lab.rc(["network", "connect", "--link", "db:x", "--link", "web:x", "app", "late"]).run().exits(125);
