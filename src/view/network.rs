@@ -65,6 +65,7 @@ impl NetworkRow<'_> {
             config.extend(aux.map(|aux| ("AuxiliaryAddresses".to_owned(), json!(aux))));
             Value::Object(config)
         });
+        let options = record.options.iter().map(|(name, value)| (docker_option(name).to_owned(), json!(value)));
         json!({
             "Name": record.name,
             "Id": record.id,
@@ -84,7 +85,7 @@ impl NetworkRow<'_> {
             "ConfigFrom": { "Network": "" },
             "ConfigOnly": false,
             "Containers": self.members.iter().map(docker_member).collect::<Map<_, _>>(),
-            "Options": record.options,
+            "Options": options.collect::<Map<_, _>>(),
             "Labels": record.labels,
         })
     }
@@ -101,6 +102,11 @@ fn range(subnet: &Subnet) -> Option<IpNet> {
         .filter_map(|length| IpNet::new(last, length).ok());
     let mut parts = parts.map(|part| part.trunc()).filter(|part| part.contains(&first) && part.broadcast() == last);
     parts.find(|part| part.hosts().next() == Some(first) || part.network() == first)
+}
+
+/// docker's name for an option of a network. Source: docker-network-create(1), "Bridge driver options".
+fn docker_option(name: &str) -> &str {
+    if name == "mtu" { "com.docker.network.driver.mtu" } else { name }
 }
 
 fn docker_ipam(driver: &str) -> &str {

@@ -21,6 +21,10 @@ fn networks_of_clusters_editors_and_runners() {
         "docker network create --driver=bridge --subnet=192.168.49.0/24 --gateway=192.168.49.1 -o --ip-masq -o --icc \
          -o com.docker.network.driver.mtu=1500 --label=created_by.minikube.sigs.k8s.io=true minikube",
     );
+    // What minikube reads of its network.
+    let mtu = "docker network inspect minikube --format '{{if (index .Options \"com.docker.network.driver.mtu\")}}\
+               {{(index .Options \"com.docker.network.driver.mtu\")}}{{else}}0{{end}} {{.Labels}} {{.Internal}}'";
+    assert_eq!(tools.ok(mtu), "1500 map[created_by.minikube.sigs.k8s.io:true] false");
     for text in tools.ok("docker network ls --no-trunc --format '{{json .}}'").lines() {
         let network: Value = serde_json::from_str(text).expect("an object a line");
         let keys = ["ID", "Name", "Driver", "Labels", "Scope", "IPv6", "Internal", "CreatedAt"];
@@ -55,6 +59,10 @@ fn published_ports_and_members() {
     assert_eq!(Some(tools.ok(nested).replace('\t', ":").as_str()), port.strip_prefix("80/tcp -> "));
     let address = tools.ok("docker inspect -f '{{range.NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web");
     assert!(address.parse::<std::net::Ipv4Addr>().is_ok(), "{address}");
+    let members =
+        "docker network inspect n --format '{{range $k,$v := .Containers }}{{$v.Name}} {{$v.IPv4Address}}{{end}}'";
+    assert_eq!(tools.ok(members), format!("web {address}/24"));
+    assert_eq!(tools.ok("docker network inspect -f {{.ID}} n"), tools.ok("docker network inspect -f {{.Id}} n"));
     assert!(tools.json("podman inspect --format '{{ json .NetworkSettings.Ports }}' web")["80/tcp"].is_array());
     tools.ok("podman create --name=P_db_1 --requires=web --label L=V -e A=b --network=n:alias=db -v $DIR:/src:ro \
          --mount type=volume,source=P_data,destination=/d -p 127.0.0.1::80 \

@@ -10,7 +10,8 @@ use crate::view;
 pub(super) fn add(object: Value, kind: Kind, template: &Format) -> Value {
     let Format::Template { text, .. } = template else { return object };
     match kind {
-        Kind::Network => view::with_go_names(object, text),
+        // docker's object has docker's names already.
+        Kind::Network if object.get("name").is_some() => view::with_go_names(object, text),
         Kind::Pod => with_names_of_pods(with_aliases(object, text), text),
         _ => with_aliases(object, text),
     }
