@@ -279,6 +279,8 @@ fn a_change_that_cannot_be_made_changes_nothing() {
         ("connect --driver-opt a=b web one", 125, "hint: rc's endpoints have no options"),
         ("disconnect web one", 125, "container `one` is not in the network `web`"),
         ("disconnect bridge one", 125, "hint: without `--network` slirp4netns or pasta connects a container alone"),
+        ("disconnect ghost one", 125, "no such network: ghost"),
+        ("disconnect -f ghost one", 0, ""),
         ("disconnect -f web one", 0, ""),
         ("disconnect -f web ghost", 0, ""),
         ("reload ghost", 125, "no such container"),

@@ -6,7 +6,7 @@ use super::find;
 use crate::container;
 use crate::net::record::Networks;
 use crate::plan::{ConnectRequest, NetworkChange};
-use crate::types::{Name, Report, ReportKind};
+use crate::types::{Name, Report, ReportKind, Thing};
 
 /// Connects a container to one more network, at once if it runs.
 pub(crate) fn connect_network(
@@ -40,7 +40,14 @@ pub(crate) fn disconnect_network(context: &Context, network: &str, container: &s
             Ok(record) => record.name.clone(),
             Err(report) => network.parse::<Name>().map_err(|_| report.clone())?.of_network(),
         };
-        container::change_networks(&container, &NetworkChange::Disconnect(name))?;
+        container::change_networks(&container, &NetworkChange::Disconnect(name)).map_err(|error| {
+            let report = Report::from(error);
+            match &record {
+                // Of a name that is nobody's, that is the mistake.
+                Err(missing) if report.kind == ReportKind::Conflict && is_missing(missing) => missing.clone(),
+                _ => report,
+            }
+        })?;
         Ok(container.config.id)
     })();
     match disconnected {
@@ -53,6 +60,10 @@ pub(crate) fn disconnect_network(context: &Context, network: &str, container: &s
         Err(Report { kind: ReportKind::NotFound(_) | ReportKind::Conflict, .. }) if force => Ok(()),
         Err(report) => Err(report),
     }
+}
+
+fn is_missing(report: &Report) -> bool {
+    report.kind == ReportKind::NotFound(Thing::Network)
 }
 
 /// Makes the interfaces of running containers anew, with the same addresses. A selection of many means the running
