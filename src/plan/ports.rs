@@ -1,7 +1,7 @@
 //! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`. A range of the host for one port of
 //! the container stands for a free port of that range, as in docker.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -16,6 +16,8 @@ const RANGE: &str = "a port must be a number from 1 to 65535, or a range FIRST-L
 pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<PortMapping>, Error> {
     let mut found = facts.found.ports.iter().copied();
     let mut mappings: Vec<PortMapping> = Vec::new();
+    // By port, since a range may have tens of thousands.
+    let mut by_port: BTreeMap<u16, Vec<PortMapping>> = BTreeMap::new();
     for one in published {
         let invalid = || Error::option("--publish")(Invalid::new("port", one.to_string(), RANGE));
         let host_ip = one.host_address(&facts.defaults);
@@ -27,12 +29,14 @@ pub(super) fn mappings(published: &[PortRequest], facts: &Facts) -> Result<Vec<P
             };
             let host_port = host_port.ok_or(Error::NoFreePort { container_port })?;
             let mapping = PortMapping { host_ip, host_port, container_port, protocol: one.protocol };
-            if let Some(taken) = mappings.iter().find(|other| collide(other, &mapping)) {
+            let at_port = by_port.entry(host_port).or_default();
+            if let Some(taken) = at_port.iter().find(|other| collide(other, &mapping)) {
                 if *taken == mapping {
                     continue;
                 }
                 return Err(Error::PortTwice { host_port, protocol: mapping.protocol });
             }
+            at_port.push(mapping.clone());
             mappings.push(mapping);
         }
     }
@@ -240,6 +244,15 @@ mod tests {
         ] {
             assert_eq!(publish(published), Ok(expected.iter().map(|&s| s.to_owned()).collect()), "{published:?}");
         }
+    }
+
+    #[test]
+    fn a_range_may_have_all_ports() {
+        // Each compared with all others would be minutes.
+        let all = publish(&["1024-65535:1024-65535", "1024-65535:1024-65535/udp", "8080:8080"]).unwrap();
+        assert_eq!(all.len(), 2 * 64_512);
+        let twice = publish(&["127.0.0.1:1024-65535:1024-65535", "65535:80"]);
+        assert_eq!(twice, Err("`--publish`: host port 65535/tcp is published twice".to_owned()));
     }
 
     #[test]
