@@ -38,7 +38,7 @@ use std::fmt;
 pub(crate) use dialect::{DOCKER_VERSION, Dialect, PODMAN_VERSION};
 pub(crate) use digest::{Algorithm, Digest};
 pub(crate) use duration::{go_duration, parse_duration};
-pub(crate) use endpoint::is_interface;
+pub(crate) use endpoint::{INTERFACE_NAMES, is_interface};
 pub(crate) use extras::{Account, Extras, Link};
 pub(crate) use helper_options::{PastaOptions, Slirp4netnsOptions};
 pub(crate) use id::ContainerId;

@@ -1,5 +1,7 @@
 //! A command line that rc does not understand, in rc's words: what is wrong with which word, and what comes nearest.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -47,7 +49,8 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
             Error::new(format!("`{name}`: invalid value `{value}`{reason}")).with_hint(hint)
         }
         ErrorKind::ValueValidation => {
-            let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            let reason =
+                std::error::Error::source(error).map(|source| format!(": {}", reason(source))).unwrap_or_default();
             Error::new(format!("`{name}`: invalid value `{value}`{reason}")).with_hint(list)
         }
         ErrorKind::ArgumentConflict => {
@@ -62,6 +65,16 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
             let first = first.strip_prefix("error: ").unwrap_or(first);
             Error::new(first.lines().map(str::trim).collect::<Vec<_>>().join(" ")).with_hint(list)
         }
+    }
+}
+
+/// Why a value is refused: as its parser says it, and in our words what Rust says about digits.
+fn reason(source: &(dyn std::error::Error + 'static)) -> String {
+    match source.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
+        None => source.to_string(),
+        Some(IntErrorKind::PosOverflow) => "the number is too large".to_owned(),
+        Some(IntErrorKind::NegOverflow) => "the number is too small".to_owned(),
+        Some(_) => "must be a whole number".to_owned(),
     }
 }
 

@@ -221,6 +221,16 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
             "`--type`: invalid value `imgae`: must be one of all, container, image, volume, network, pod",
             "the nearest is `image`",
         ),
+        (
+            "stop -t abc web",
+            "`--time`: invalid value `abc`: must be a whole number",
+            "`rc stop --help` lists its options",
+        ),
+        (
+            "network rm -f -t 99999999999999999999 app",
+            "`--time`: invalid value `99999999999999999999`: the number is too large",
+            "`rc network rm --help` lists its options",
+        ),
         ("ps -a=yes", "`--all`: invalid value `yes`: must be true or false", "`rc ps --help` lists its options"),
         (
             "pull --arch arm64 --platform linux/arm64 x",

@@ -155,7 +155,7 @@ fn interface_name(asked: Option<&str>, facts: NetworkFacts<'_>) -> Result<String
         None => Ok(numbered(|text| facts.others.iter().all(|other| other.network_interface != text))),
         Some(text @ ("lo" | "tap0")) => refuse(text, "every network has an interface of this name"),
         Some(text) if crate::types::is_interface(text) => Ok(text.to_owned()),
-        Some(text) => refuse(text, "it has 1 to 15 letters, digits, `-`, `_` or `.`"),
+        Some(text) => refuse(text, crate::types::INTERFACE_NAMES),
     }
 }
 

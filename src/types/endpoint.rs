@@ -35,7 +35,7 @@ impl Endpoint {
                 }
                 "interface_name" if is_interface(value) => self.interface = Some(value.to_owned()),
                 "interface_name" => {
-                    return Err(invalid("an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`"));
+                    return Err(invalid(INTERFACE_NAMES));
                 }
                 _ => self.options.push(option.to_owned()),
             }
@@ -43,6 +43,10 @@ impl Endpoint {
         Ok(self)
     }
 }
+
+/// What [`is_interface`] takes, for who asked for something else.
+pub(crate) const INTERFACE_NAMES: &str = "an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`, which \
+                                          does not begin with `-` and is not `all` or `default`";
 
 /// The kernel takes more; a name like these needs no quoting anywhere, and is none of those that stand for other
 /// interfaces in `/proc/sys/net`. Source: `dev_valid_name`, IFNAMSIZ, `sysctl_dev_name_is_allowed`.
@@ -68,6 +72,7 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::INTERFACE_NAMES;
     use crate::types::Network;
 
     #[test]
@@ -75,7 +80,8 @@ mod tests {
         let refused = |text: &str| text.parse::<Network>().expect_err(text).to_string();
         for (options, reason) in [
             ("interface_name=lo", "every container has an interface of this name"),
-            ("interface_name=all", "an interface has a name of 1 to 15 letters, digits, `-`, `_` or `.`"),
+            ("interface_name=all", INTERFACE_NAMES),
+            ("interface_name=-x", INTERFACE_NAMES),
             ("interface_name=a,interface_name=b", "`interface_name` is given twice"),
             ("mac=02:42:00:00:00:01,mac=02:42:00:00:00:01", "`mac` is given twice"),
             ("mac=00:00:00:00:00:00", "no interface can have it"),

@@ -27,8 +27,8 @@ impl FromStr for Linked {
     /// docker-run(1), `--link`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let (to, alias) = text.split_once(':').unwrap_or((text, text));
-        let name = |text: &str| {
-            let bare = text.strip_prefix('/').unwrap_or(text);
+        let name = |part: &str| {
+            let bare = part.strip_prefix('/').unwrap_or(part);
             bare.parse().map_err(|_| Invalid::new("link", text, "must be CONTAINER or CONTAINER:ALIAS"))
         };
         Ok(Self { to: name(to)?, alias: name(alias)? })
@@ -45,7 +45,8 @@ mod tests {
         assert_eq!(read("db").as_deref(), Some("db:db"));
         assert_eq!(read("/db:sql").as_deref(), Some("db:sql"));
         for bad in ["", ":", "db:", ":sql", "a b", "db:a:b", "//db"] {
-            assert_eq!(read(bad), None, "{bad}");
+            let error = bad.parse::<Linked>().expect_err(bad).to_string();
+            assert_eq!(error, format!("link `{bad}` must be CONTAINER or CONTAINER:ALIAS"));
         }
     }
 }

@@ -249,7 +249,8 @@ fn what_is_wrong_or_in_use_is_refused_with_its_reason() {
         ),
         (
             "--interface-name=a/b",
-            "`--interface-name`: invalid interface name `a/b`: it has 1 to 15 letters, digits, `-`, `_` or `.`",
+            "`--interface-name`: invalid interface name `a/b`: an interface has a name of 1 to 15 letters, digits, \
+             `-`, `_` or `.`, which does not begin with `-` and is not `all` or `default`",
         ),
         (
             "--interface-name=lo",
