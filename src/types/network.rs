@@ -174,10 +174,13 @@ impl FromStr for Network {
     type Err = Invalid;
 
     /// Reads podman's grammar, including networks that rc has no driver for. A word that is not a mode is the name of a
-    /// network, and its driver is bridge until the network has a record of its own. Source: podman-run(1),
-    /// `--network`.
+    /// network, and its driver is bridge until the network has a record of its own. Reads docker's pairs as well.
+    /// Source: podman-run(1) and docker-run(1), `--network`.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("network", text, reason);
+        if text.find([':', ',', '=']).is_some_and(|at| text[at..].starts_with('=')) {
+            return in_podmans_grammar(text).ok_or_else(|| invalid("name the network: `name=NETWORK`"))?.parse();
+        }
         let (word, rest) = match text.split_once(':') {
             Some((word, rest)) => (word, Some(rest)),
             None => (text, None),
@@ -208,6 +211,20 @@ impl FromStr for Network {
             },
         }
     }
+}
+
+/// docker's `name=NETWORK,alias=NAME,mac-address=MAC` as `NETWORK:alias=NAME,mac=MAC`; `None` without a name.
+fn in_podmans_grammar(pairs: &str) -> Option<String> {
+    let (mut network, mut options) = (None, Vec::new());
+    for pair in pairs.split(',') {
+        match pair.split_once('=') {
+            Some(("name", name)) => network = Some(name),
+            Some(("mac-address", address)) => options.push(format!("mac={address}")),
+            _ => options.push(pair.to_owned()),
+        }
+    }
+    let network = network?;
+    Some(if options.is_empty() { network.to_owned() } else { format!("{network}:{}", options.join(",")) })
 }
 
 /// A network as it is on disk.
@@ -276,6 +293,26 @@ mod tests {
 
     fn parsed(text: &str) -> Network {
         text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn pairs_of_docker_say_the_same() {
+        for (pairs, same) in [
+            ("name=backend", "backend"),
+            ("name=host", "host"),
+            ("name=backend,alias=a,alias=b,ip=10.0.0.5,ip6=fd00::5", "backend:alias=a,alias=b,ip=10.0.0.5,ip6=fd00::5"),
+            ("mac-address=02:42:ac:11:00:02,name=backend", "backend:mac=02:42:ac:11:00:02"),
+            ("name=backend,driver-opt=a=b", "backend:driver-opt=a=b"),
+        ] {
+            assert_eq!(pairs.parse::<Network>(), same.parse::<Network>(), "{pairs}");
+            assert!(pairs.parse::<Network>().is_ok(), "{pairs}");
+        }
+        let refused = |text: &str| text.parse::<Network>().expect_err(text).to_string();
+        assert_eq!(refused("alias=a"), "invalid network `alias=a`: name the network: `name=NETWORK`");
+        assert_eq!(
+            refused("name=host,ip=10.0.0.5"),
+            "invalid network `host:ip=10.0.0.5`: this network takes no options"
+        );
     }
 
     #[test]
