@@ -70,6 +70,7 @@ pub(super) fn prepare(
     if request.log.driver.as_deref() == Some("passthrough") && caller.has_terminal {
         return Err(container::Error::PassedTerminal.into());
     }
+    request.check_replaced("container")?;
     let name = request.name.as_deref().map(|name| container::bare_name(name).parse::<Name>()).transpose()?;
     Cidfile::check(request.cidfile.as_deref(), "--cidfile")?;
     let Sources { image: local, defaults: image, lock, mounted } =
@@ -102,7 +103,7 @@ pub(super) fn prepare(
     let trees = image::trees_of(environment, &config, local.as_ref())?;
     let files = container::files(&config, &trees.root)?;
     // Not earlier: a container that cannot be created must not cost the user the old one.
-    if request.replace && request.name.is_some() {
+    if request.replace {
         remove_old(store, &config.name, environment)?;
     }
     let (image_lock, id_lock) = (RefCell::new(Some(lock)), RefCell::new(id_lock));

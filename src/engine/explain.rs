@@ -40,6 +40,7 @@ pub(crate) fn explain(
     observer: &mut dyn Observer,
 ) -> Result<Explanation, Report> {
     let environment = context.environment(std::mem::take(&mut caller.manager))?;
+    request.clone().without_empty_texts().check_replaced("container")?;
     let request = Request { pull: Some(PullPolicy::Never), replace: false, ..request.clone() };
     let (pod, request) = match planned(context, &environment, &caller, &request)? {
         Some((pod, request)) => (Some(pod), request),

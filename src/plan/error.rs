@@ -41,6 +41,12 @@ pub(crate) enum Error {
     /// A container that removes itself cannot be started again.
     #[error("`--rm` and `--restart` cannot be used together")]
     RestartAndRemove,
+    /// `--replace` without a name.
+    #[error("cannot replace {thing} without --name being set")]
+    NamelessReplace {
+        /// What is to be replaced: a container or a pod.
+        thing: &'static str,
+    },
     /// `exec` without a command.
     #[error("no command was given")]
     NoExecCommand,
@@ -176,6 +182,7 @@ impl From<Error> for Report {
             | Error::NoCommand { .. }
             | Error::NoCommandForDirectory
             | Error::RestartAndRemove
+            | Error::NamelessReplace { .. }
             | Error::NoExecCommand
             | Error::DestinationTwice { .. }
             | Error::PortTwice { .. }
@@ -210,6 +217,7 @@ impl Error {
                  to have it in this network"
                     .to_owned(),
             ),
+            Self::NamelessReplace { thing } => Some(format!("name the {thing} that is to be replaced")),
             Self::NoSubnet => Some("name one with --subnet".to_owned()),
             _ => None,
         }

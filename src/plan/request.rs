@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::HealthRequest;
+use super::{Error, HealthRequest};
 use crate::types::{Network, Protocol};
 
 /// A requested container: one field for each option, in the option's own grammar, absent if the option was not given.
@@ -226,6 +226,12 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Fails if a container or a pod (`thing`) is to be replaced that the request does not name. Source: podman,
+    /// `replaceContainer`.
+    pub(crate) fn check_replaced(&self, thing: &'static str) -> Result<(), Error> {
+        if self.replace && self.name.is_none() { Err(Error::NamelessReplace { thing }) } else { Ok(()) }
+    }
+
     /// The request in which an empty text counts as not given, as in docker and podman: scripts write `--user "$user"`.
     /// `--entrypoint ''` and `--detach-keys ''` have a meaning of their own.
     pub(crate) fn without_empty_texts(mut self) -> Self {

@@ -62,6 +62,16 @@ fn a_name_is_taken_once_unless_replaced() {
     let second = create(&["--replace"]).text();
     assert_ne!(first, second);
     assert_eq!(inspect(&lab, "box")["Id"], json!(second));
+    for words in [
+        &["run", "--replace"][..],
+        &["run", "--explain", "--replace"],
+        &["run", "--pod", "new:q", "--network", "none", "--replace"],
+        &["create", "--replace", "--name", ""],
+    ] {
+        let said = lab.rc(words.iter().copied()).args(["payload", "/payload", "sleep"]).run().exits(125).stderr();
+        assert!(said.contains("cannot replace container without --name being set"), "{words:?}: {said}");
+    }
+    lab.rc(["pod", "ps", "-q"]).run().prints("");
     for wrong in ["..", "-rf", "a/b", "a\nb"] {
         refused(lab.rc(["create", "--name", wrong, "payload", "/payload"]).run(), "name");
     }

@@ -27,10 +27,6 @@ fn create(
     caller: &Caller,
     request: &PodRequest,
 ) -> Result<ContainerId, Report> {
-    if request.container.replace && request.container.name.is_none() {
-        let report = Report::new(ReportKind::Invalid, "cannot replace pod without --name being set");
-        return Err(report.with_hint("name the pod that is to be replaced"));
-    }
     let creation = prepare(context, environment, caller, request)?;
     if request.container.replace {
         replace(context, environment, creation.config.name.as_str())?;
@@ -57,6 +53,7 @@ pub(super) fn prepare(
     let store = &environment.store;
     let request = PodRequest { container: request.container.clone().without_empty_texts(), ..request.clone() };
     let asked = &request.container;
+    asked.check_replaced("pod")?;
     let name = asked.name.as_deref().map(str::parse::<Name>).transpose()?;
     Cidfile::check(asked.cidfile.as_deref(), "--pod-id-file")?;
     // Until the record names what it uses: networks, IDs.
