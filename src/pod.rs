@@ -110,10 +110,13 @@ pub(crate) fn of(listing: Listing) -> Vec<Pod> {
 
 /// The pod with this name, ID or unambiguous beginning of an ID; a name takes precedence.
 pub(crate) fn find(store: &Store, wanted: &str) -> Result<Pod, Report> {
+    if wanted.is_empty() {
+        // As podman: a variable of a script that is not set is no pod that does not exist.
+        return Err(Report::new(ReportKind::Invalid, "the name or ID of a pod cannot be empty"));
+    }
     let mut all = list(store)?;
     let named = all.iter().position(|pod| pod.sandbox.config.name.as_str() == wanted);
-    let mut by_id =
-        all.iter().enumerate().filter(|(_, pod)| !wanted.is_empty() && pod.id().as_str().starts_with(wanted));
+    let mut by_id = all.iter().enumerate().filter(|(_, pod)| pod.id().as_str().starts_with(wanted));
     let at = match (named, by_id.next(), by_id.next()) {
         (Some(at), ..) | (None, Some((at, _)), None) => at,
         (None, Some(_), Some(_)) => {

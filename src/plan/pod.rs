@@ -44,8 +44,7 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     let asked = &request.container;
     // For errors: those of a member count.
     security::security(asked, facts, &[])?;
-    if !settings.has_process && (asked.network.is_some() || !asked.publish.is_empty()) {
-        let option = if asked.publish.is_empty() { "--network" } else { "--publish" };
+    if let Some(option) = of_process(asked).filter(|_| !settings.has_process) {
         return Err(Error::Exclusive { options: [option, "--infra=false"] });
     }
     let closed = match &asked.network {
@@ -56,13 +55,9 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     if let Some(network) = closed.filter(|_| !asked.publish.is_empty()) {
         return Err(Error::Exclusive { options: ["--publish", network] });
     }
-    match asked.hosts_file.as_deref() {
-        Some(_) if !settings.has_process => return Err(Error::Exclusive { options: [HOSTS_FILE, "--infra=false"] }),
-        Some("image") => {
-            let reason = "a pod has no image: name a file, or none";
-            return Err(Error::option(HOSTS_FILE)(Invalid::new("hosts file", "image", reason)));
-        }
-        _ => {}
+    if asked.hosts_file.as_deref() == Some("image") {
+        let reason = "a pod has no image: name a file, or none";
+        return Err(Error::option(HOSTS_FILE)(Invalid::new("hosts file", "image", reason)));
     }
     let has_own_name = asked.uts.as_deref().is_none_or(|mode| mode == "private");
     let name = Some(identity.name.to_string()).filter(|name| has_own_name && names::check_hostname(name).is_ok());
@@ -86,6 +81,26 @@ pub(crate) fn pod(request: &PodRequest, facts: &Facts, identity: Identity) -> Re
     let limits = Limits { default_pids: None, ..config.limits };
     let base_hosts = config.base_hosts.filter(|base| *base != BaseHosts::Image);
     Ok(ContainerConfig { sandbox: Some(settings), limits, base_hosts, ..config })
+}
+
+/// An option that says something of the network or the files of the pod's process, and nothing without one. Source:
+/// podman, `PodSpecGenerator.Validate`.
+fn of_process(asked: &Request) -> Option<&'static str> {
+    let options = [
+        ("--publish", !asked.publish.is_empty()),
+        ("--network", asked.network.is_some()),
+        (HOSTS_FILE, asked.hosts_file.is_some()),
+        ("--no-hosts", asked.no_hosts),
+        ("--add-host", !asked.add_hosts.is_empty()),
+        ("--dns", !asked.dns.is_empty()),
+        ("--dns-option", !asked.dns_options.is_empty()),
+        ("--dns-search", !asked.dns_search.is_empty()),
+        ("--ip", asked.ip.is_some()),
+        ("--ip6", asked.ip6.is_some()),
+        ("--mac-address", asked.mac_address.is_some()),
+        ("--network-alias", !asked.network_aliases.is_empty()),
+    ];
+    options.into_iter().find_map(|(option, is_asked)| is_asked.then_some(option))
 }
 
 fn settings(request: &PodRequest) -> Result<PodSettings, Error> {

@@ -158,6 +158,10 @@ fn options_that_cannot_be_together_and_those_that_members_have_from_the_pod() {
     for (options, reason) in [
         (&["-p", "80:80", "--network", "none"][..], "`--publish` and `--network none` cannot be used together"),
         (&["-p", "80:80", "--network", "host"], "`--publish` and `--network host` cannot be used together"),
+        (&["--replace", "--name", ""], "cannot replace pod without --name being set"),
+        (&["--infra=false", "--dns", "10.1.2.3"], "`--dns` and `--infra=false` cannot be used together"),
+        (&["--infra=false", "--no-hosts"], "`--no-hosts` and `--infra=false` cannot be used together"),
+        (&["--share", "none", "--ip", "10.1.2.3"], "`--ip` and `--infra=false` cannot be used together"),
         (&["--replace"], "cannot replace pod without --name being set"),
         (&["--uts", "host", "--hostname", "h"], "`--hostname` and `--uts host` cannot be used together"),
     ] {
