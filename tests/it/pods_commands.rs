@@ -133,6 +133,7 @@ fn pods_are_listed_by_filters_in_an_order_and_with_their_containers() {
         ("ctr-number=0", "a\n"),
         ("ctr-status=running", "p\n"),
         ("ctr-status=exited", ""),
+        ("ctr-status=stopped", ""),
         ("network=none", "a\np\n"),
         ("network=ghost", ""),
         ("until=1h", ""),
@@ -154,5 +155,28 @@ fn pods_are_listed_by_filters_in_an_order_and_with_their_containers() {
     let heading = table.lines().next().unwrap_or_default().to_owned();
     assert!(heading.contains("NAMES") && !heading.contains("# OF"), "{table}");
     assert!(table.lines().nth(2).is_some_and(|line| line.contains("one") && line.ends_with("running")), "{table}");
+    remove(&lab);
+}
+
+#[test]
+fn a_listing_shows_whole_ids_and_the_newest_pod_whatever_the_filters_say() {
+    let lab = Lab::with_payload();
+    pod(&lab, &["ps", "--latest"]).fails(125, "rc: no pods exist\n");
+    lab.rc(["network", "create", "--internal", "app"]).run().succeeds();
+    let network = lab.rc(["network", "inspect", "--format", "{{.ID}}", "app"]).run().text();
+    let first = pod(&lab, &["create", "--network", "app", "p"]).text();
+    let newest = pod(&lab, &["create", "--network", "none", "q"]).text();
+    pod(&lab, &["ps", "-q"]).prints(format!("{newest}\n{first}\n"));
+    pod(&lab, &["ps", "-q", "--filter", &format!("network={network}")]).prints(format!("{first}\n"));
+    pod(&lab, &["ps", "-q", "--latest", "--filter", "name=p"]).prints(format!("{newest}\n"));
+    assert_eq!(pod(&lab, &["ps", "--namespace"]).text(), pod(&lab, &["ps", "--ns"]).text());
+    // No container runs, and an empty word names no pod that does not exist.
+    let usage = pod(&lab, &["stats", "--no-stream"]).text();
+    let rows: Vec<Vec<&str>> = usage.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows, [["--"; 9]]);
+    for command in ["exists", "rm", "start", "inspect"] {
+        let said = pod(&lab, &[command, ""]).exits(125).stderr();
+        assert_eq!(said, "rc: the name or ID of a pod cannot be empty\n", "{command}");
+    }
     remove(&lab);
 }

@@ -55,24 +55,28 @@ pub(crate) struct Args {
     #[arg(short, long)]
     noheading: bool,
     /// Show the namespace (accepted for compatibility: pods have none)
-    #[arg(long)]
+    #[arg(long, visible_alias = "namespace")]
     ns: bool,
-    /// Display only pod IDs
+    /// Display only the whole pod IDs
     #[arg(short, long)]
     quiet: bool,
-    /// Order of the pods
-    #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true)]
+    /// Sort by created, id, name, number or status (default: created)
+    #[arg(long, value_name = "KEY", default_value = "created", hide_default_value = true, hide_possible_values = true)]
     sort: SortKey,
 }
 
 /// Runs the command.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
+    let filters = engine::network_filters(&ctx.engine, &args.filters)?;
+    let filter = PodFilter::parse(&filters, ctx.engine.clock())?;
     let mut pods = engine::pods(&ctx.engine)?;
     if args.latest {
-        pods.truncate(1);
+        // Whatever the filters say. Source: podman, `PodPs`.
+        let newest = engine::latest_pod(&ctx.engine)?;
+        pods.retain(|pod| *pod.id() == newest);
+    } else {
+        pods.retain(|pod| filter.matches(pod));
     }
-    let filter = PodFilter::parse(&args.filters, ctx.engine.clock())?;
-    pods.retain(|pod| filter.matches(pod));
     pods.sort_by(|a, b| compare(args.sort, a, b));
     let now = ctx.engine.clock().now;
     let rows: Vec<PodRow<'_>> = pods.iter().map(|pod| PodRow { pod, now, no_trunc: args.no_trunc }).collect();
@@ -81,7 +85,7 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
     let mut out = ui::out();
     match ctx.format(args.format.as_deref()) {
         Some(format) => format.list(&mut out, &rows, args.noheading)?,
-        None if args.quiet => rows.iter().try_for_each(|row| out.line(row.id()))?,
+        None if args.quiet => pods.iter().try_for_each(|pod| out.line(pod.id()))?,
         None => {
             let mut table = if args.noheading { Table::without_headings() } else { Table::new(&columns.headings()) };
             rows.iter().for_each(|row| table.row(row.cells(columns)));

@@ -10,7 +10,7 @@ use crate::ui::Table;
 use crate::view::{POD_STATS_COLUMNS, PodStatsRow, StatsRow};
 
 /// The time between two reports. Source: podman, `pod stats`.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Display a live stream of what the containers of pods use
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,9 @@ pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
         }
         let mut table = Table::new(&POD_STATS_COLUMNS);
         rows.iter().for_each(|row| table.row(row.cells()));
+        if rows.is_empty() {
+            table.row(PodStatsRow::EMPTY);
+        }
         Ok(out.raw(table.render().as_bytes())?)
     })
 }

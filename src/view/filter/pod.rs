@@ -22,8 +22,8 @@ const KEYS: &[&str] = &[
     "until",
 ];
 
-/// The status words of containers. Source: podman-pod-ps(1).
-const OF_CONTAINERS: [&str; 5] = ["created", "exited", "paused", "running", "unknown"];
+/// The status words of containers; `stopped` is another word for `exited`. Source: podman-pod-ps(1).
+const OF_CONTAINERS: [&str; 6] = ["created", "exited", "paused", "running", "stopped", "unknown"];
 
 /// The status words of pods. Source: podman-pod-ps(1).
 const OF_PODS: [&str; 7] = ["created", "dead", "degraded", "exited", "paused", "running", "stopped"];
@@ -69,7 +69,10 @@ impl PodFilter {
                 "ctr-number" => {
                     filter.numbers.push(value.parse().map_err(|_| Error::bad(key, value, "must be a number"))?);
                 }
-                "ctr-status" => filter.of_containers.statuses.push(word(&OF_CONTAINERS)?),
+                "ctr-status" => {
+                    let word = word(&OF_CONTAINERS)?;
+                    filter.of_containers.statuses.push(if word == "stopped" { "exited".to_owned() } else { word });
+                }
                 "id" => filter.ids.push(pattern(key, value)?),
                 "name" => filter.names.push(pattern(key, value)?),
                 "network" => filter.networks.push(value.to_owned()),

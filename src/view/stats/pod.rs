@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{StatsRow, pair, percent};
+use super::{NOTHING, StatsRow, pair, percent};
 use crate::view::{Listed, human};
 
 /// The columns of `pod stats` without `--format`.
@@ -15,6 +15,9 @@ pub(crate) const POD_STATS_COLUMNS: [&str; 9] =
 pub(crate) struct PodStatsRow<'a>(pub(crate) StatsRow<'a>);
 
 impl PodStatsRow<'_> {
+    /// The only row if no container runs. Source: podman.
+    pub(crate) const EMPTY: [&'static str; 9] = [NOTHING; 9];
+
     /// The cells under [`POD_STATS_COLUMNS`].
     pub(crate) fn cells(&self) -> [String; 9] {
         let Self(row) = self;
