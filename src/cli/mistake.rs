@@ -56,6 +56,7 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
         ErrorKind::ArgumentConflict => {
             let other = text(error, ContextKind::PriorArg);
             let other = other.split(' ').find(|word| word.starts_with("--")).unwrap_or(&other);
+            let other = other.trim_matches(['<', '>', '[', ']', '.']);
             Error::new(format!("`{name}` and `{other}` cannot be used together")).with_hint(list)
         }
         _ => {
@@ -72,6 +73,7 @@ pub(super) fn explain(error: &clap::Error, named: &Named) -> Error {
 fn reason(source: &(dyn std::error::Error + 'static)) -> String {
     match source.downcast_ref::<ParseIntError>().map(ParseIntError::kind) {
         None => source.to_string(),
+        Some(IntErrorKind::Zero) => "must be at least 1".to_owned(),
         Some(IntErrorKind::PosOverflow) => "the number is too large".to_owned(),
         Some(IntErrorKind::NegOverflow) => "the number is too small".to_owned(),
         Some(_) => "must be a whole number".to_owned(),

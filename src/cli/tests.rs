@@ -237,6 +237,12 @@ fn a_mistake_is_named_in_words_with_what_comes_nearest() {
             "`--arch` and `--platform` cannot be used together",
             "`rc pull --help` lists its options",
         ),
+        ("stats -i 0", "`--interval`: invalid value `0`: must be at least 1", "`rc stats --help` lists its options"),
+        (
+            "pod create --name a b",
+            "`--name` and `NAME` cannot be used together",
+            "`rc pod create --help` lists its options",
+        ),
         ("generate", "`rc generate` needs a command", "`rc generate --help` lists the commands"),
     ] {
         let typed: Vec<String> = std::iter::once("rc").chain(line.split_whitespace()).map(str::to_owned).collect();
