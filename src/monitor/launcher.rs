@@ -415,6 +415,8 @@ impl Launcher {
         let mut state = network.state();
         state.endpoints.extend(server.parts.networks.states());
         server.parts.records.initialized(ProcessId::of(init.process.pid), state, cgroup)?;
+        // Who prepares a container works on its process before the program runs. Source: conmon, which writes them too.
+        self.pid_files.write(init.process.pid)?;
         server.parts.chronicle.initialized();
         server.parts.tell_starter(&Event::Initialized);
         server.wait_for_starter(init.process.pidfd.as_fd())

@@ -131,3 +131,32 @@ fn a_member_of_a_network_has_its_address_before_it_runs_and_a_pod_starts_what_wa
     lab.rc(["init", "c"]).run().succeeds();
     lab.rc(["pod", "rm", "p"]).run().exits(0).stdout();
 }
+
+#[test]
+fn pid_files_exist_from_the_preparation_to_the_end() {
+    let lab = initialized(&["--pidfile", "init.pid", "--conmon-pidfile", "monitor.pid"], &["sleep"]);
+    let written = || {
+        let read = |name: &str| fs::read_to_string(lab.work(name)).ok().and_then(|text| text.parse::<i32>().ok());
+        ["init.pid", "monitor.pid"].map(read)
+    };
+    let monitor = crate::kill_storm::monitor(&lab, &show(&lab, "{{.Id}}"));
+    let expected = [Some(first_process(&lab)), monitor];
+    assert_eq!(written(), expected);
+    lab.rc(["start", "c"]).run().prints("c\n");
+    assert_eq!(written(), expected);
+    for prepares in [false, true] {
+        if prepares {
+            lab.rc(["init", "c"]).run().succeeds();
+            assert_eq!(written()[0], Some(first_process(&lab)));
+        }
+        lab.rc(["stop", "-t", "0", "c"]).run().prints("c\n");
+        assert_eq!(written(), [None, None]);
+    }
+    lab.rc(["rm", "c"]).run().succeeds();
+    let create = ["create", "--name", "c", "--network", "none", "--pidfile", "no/such", "payload", "/payload", "sleep"];
+    lab.rc(create).run().succeeds();
+    let said = lab.rc(["init", "c"]).run().exits(125).stderr();
+    assert!(said.contains("no/such"), "{said}");
+    assert_eq!(show(&lab, STATE), "created false 0");
+    lab.rc(["rm", "c"]).run().succeeds();
+}
