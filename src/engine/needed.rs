@@ -72,8 +72,8 @@ fn start_until_it_runs(
 }
 
 /// Starts a container or a pod that exists, after those that it needs, unless it runs.
-pub(super) fn ensure_runs(context: &Context, name: &Name, id: &ContainerId) -> Result<(), Report> {
-    start_until_it_runs(context, &Manager::default(), name, id, DEEPEST)
+pub(super) fn ensure_runs(context: &Context, manager: &Manager, name: &Name, id: &ContainerId) -> Result<(), Report> {
+    start_until_it_runs(context, manager, name, id, DEEPEST)
 }
 
 /// Prepares a container that exists, after those that it needs are started: its program waits for a start.

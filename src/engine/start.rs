@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::control::Stop;
 use super::happened;
-use super::needed::{initialize, start_one};
+use super::needed::{ensure_runs, initialize, start_one};
 use super::observer::Observer;
-use super::select::{Selection, each};
-use crate::container::{self, Container, FrontEnd, Manager, Started};
+use super::select::{Selection, each, pods_of_all};
+use crate::container::{self, Container, Environment, FrontEnd, Manager, Started};
 use crate::monitor::Status;
 use crate::types::{DetachKeys, Report, ReportKind};
 
@@ -29,8 +29,8 @@ pub(crate) fn start_attached(
 }
 
 /// Starts containers, one after the other as docker and podman do: a program may need those that were named before it.
-/// A selection of many means those that do not run. Returns the result of the last start: a caller that is the main
-/// process of a unit exits as the program did.
+/// A selection of many means those that do not run; one of all has the pods, too. Returns the result of the last start:
+/// a caller that is the main process of a unit exits as the program did.
 pub(crate) fn start(
     context: &Context,
     manager: Manager,
@@ -51,7 +51,27 @@ pub(crate) fn start(
         last = start_one(context, &environment, container.again()?, front_end)?;
         Ok(true)
     })?;
+    start_pods_of_all(context, &environment, selection, observer)?;
     Ok(last)
+}
+
+/// Starts the pods of a selection of all that no container has started, without their containers. Source: podman, which
+/// starts their infra containers.
+fn start_pods_of_all(
+    context: &Context,
+    environment: &Environment,
+    selection: &Selection,
+    observer: &mut dyn Observer,
+) -> Result<(), Report> {
+    let has_process = |pod: &Container| pod.config.sandbox.as_ref().is_some_and(|pod| pod.has_process);
+    let pods = pods_of_all(context, &environment.store, selection)?;
+    for pod in pods.iter().filter(|pod| has_process(pod) && pod.can_start()) {
+        let started = ensure_runs(context, &environment.manager, &pod.config.name, &pod.config.id);
+        if observer.item(pod.config.id.as_str(), started.map(|()| true)).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Prepares containers for their start, without running their programs. A selection of many means those for which that

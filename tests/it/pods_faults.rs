@@ -97,6 +97,31 @@ fn after_a_reboot_a_pod_has_ended_with_its_members_and_starts_again_with_them() 
 }
 
 #[test]
+fn a_boot_starts_a_pod_whose_policy_says_so_although_no_member_does() {
+    let (lab, id) = lab(&["--network", "none", "--restart", "always"]);
+    lab.rc(["create", "--pod", "p", "--restart", "no", "--name", "one", "payload", "/payload", "sleep"])
+        .run()
+        .succeeds();
+    let create = ["pod", "create", "--network", "none"];
+    lab.rc(create).arg("q").run().succeeds();
+    let stopped = lab.rc(create).args(["--restart", "unless-stopped", "r"]).run().text();
+    lab.rc(["pod", "create", "--share", "none", "--restart", "always", "s"]).run().succeeds();
+    lab.rc(["pod", "start", "r"]).run().prints("r\n");
+    lab.rc(["pod", "stop", "-t", "0", "r"]).run().prints("r\n");
+    let states = || lab.rc(["pod", "ps", "--sort", "name", "--format", "{{.Name}} {{.Status}}"]).run();
+    // Only a selection of all has pods.
+    lab.rc(["start", "--filter", "should-start-on-boot=true"]).run().prints("");
+    states().prints("p Created\nq Created\nr Exited\ns Created\n");
+    let starts = ["start", "--all", "--filter", "should-start-on-boot=true"];
+    lab.rc(starts).run().prints(format!("{id}\n"));
+    states().prints("p Degraded\nq Created\nr Exited\ns Created\n");
+    lab.rc(starts).run().prints("");
+    lab.rc(["start", "--all", "--filter", "restart-policy=unless-stopped"]).run().prints(format!("{stopped}\n"));
+    states().prints("p Degraded\nq Created\nr Running\ns Created\n");
+    remove(&lab);
+}
+
+#[test]
 fn a_pod_without_members_whose_monitor_is_killed_leaves_nothing_and_starts_anew() {
     let (lab, id) = in_network(&[]);
     for _ in 0..2 {

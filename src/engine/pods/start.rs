@@ -33,7 +33,7 @@ pub(super) fn start(context: &Context, pod: &Pod, observer: &mut dyn Observer) -
 /// [`start`] without the init containers, which a restart does not run. Source: podman-create(1), `--init-ctr`.
 pub(super) fn start_members(context: &Context, pod: &Pod, observer: &mut dyn Observer) -> Result<(), Report> {
     if pod.settings.has_process {
-        ensure_runs(context, &pod.sandbox.config.name, pod.id())?;
+        ensure_runs(context, &Manager::default(), &pod.sandbox.config.name, pod.id())?;
     }
     let mut failed: Option<Report> = None;
     for member in pod.members.iter().filter(|member| member.can_start() && !member.is_init()) {

@@ -126,7 +126,7 @@ impl ContainerFilter {
             && any(&self.ancestors, |image| is_image(config, image))
             && any(&self.networks, |network| config.network.names().contains(network))
             && any(&self.pods, |wanted| config.pod.as_ref().is_some_and(|pod| is_pod(pod, wanted)))
-            && any(&self.restart_policies, |policy| config.restart.as_str() == policy)
+            && any(&self.restart_policies, |policy| restart_policy(config).as_str() == policy)
             && any(&self.start_on_boot, |wanted| starts_on_boot(config, state) == *wanted)
             && any(&self.volumes, |volume| config.mounts.iter().any(|mount| is_mount(mount, volume)))
     }
@@ -173,9 +173,14 @@ fn is_mount(mount: &Mount, wanted: &str) -> bool {
     mount.destination == wanted || has_source(wanted) || wanted.split_once(':').is_some_and(is_both)
 }
 
+/// The policy of a container, or that of a pod.
+fn restart_policy(config: &ContainerConfig) -> &RestartPolicy {
+    config.sandbox.as_ref().map_or(&config.restart, |pod| &pod.restart)
+}
+
 /// Whether a boot starts it. Source: podman, `ShouldStartOnBoot`.
 fn starts_on_boot(config: &ContainerConfig, state: &State) -> bool {
-    match config.restart {
+    match restart_policy(config) {
         RestartPolicy::Always => true,
         RestartPolicy::UnlessStopped => !state.exit.as_ref().is_some_and(|exit| exit.stopped_by_user),
         RestartPolicy::OnFailure { .. } | RestartPolicy::No => false,
