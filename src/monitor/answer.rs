@@ -165,6 +165,10 @@ impl Parts {
         if self.records.status() == Status::Paused {
             return Some(refusal("the container is paused"));
         }
+        if self.worker.is_pausing() {
+            // It would be frozen on its way into the container.
+            return Some(refusal("the container is being paused"));
+        }
         let cgroup = self.program.cgroup();
         let destination = Destination { init: init.as_fd(), cgroup, confinement: &self.confinement };
         let started = self.execs.start(id, &destination, exec, descriptors);

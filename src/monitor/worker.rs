@@ -174,6 +174,11 @@ impl Worker {
         Some(Finished { job, was_running, event, member, child: Ending(child) })
     }
 
+    /// Whether a pause is being made.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| matches!(current.job.task, Task::Pause))
+    }
+
     /// Cancels a pause that is being made, and returns the connection that has asked for it.
     pub(super) fn cancel_pause(&mut self) -> Option<u64> {
         let current = self.current.take_if(|current| matches!(current.job.task, Task::Pause))?;

@@ -1,6 +1,9 @@
 //! `pause` and `unpause`: what a paused container does not do, and which commands work on it.
 
-use crate::support::{Exit, Lab, Set, Signal};
+use rustix::process::{Pid, kill_process};
+
+use crate::kill_storm::monitor;
+use crate::support::{Exit, Lab, Set, Signal, wait};
 
 /// A lab with a running container `web` that runs `words`; `None` if containers have no cgroup of their own.
 fn running(words: &[&str]) -> Option<(Lab, std::path::PathBuf)> {
@@ -81,6 +84,33 @@ fn input_and_signals_of_a_paused_program_arrive_when_it_is_unpaused() {
     lab.remove_containers();
 }
 
+/// Waits until the process waits in this system call.
+#[track_caller]
+fn waits_in(pid: i32, call: libc::c_long) {
+    let call = format!("{call} ");
+    wait::until("it waits for an answer", || {
+        std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?.starts_with(&call).then_some(())
+    });
+}
+
+/// A monitor that is stopped meanwhile gets the requests of both commands at once.
+#[test]
+fn nothing_enters_a_container_that_is_being_paused() {
+    let (lab, _) = running!(&["sleep"]);
+    let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
+    let monitor = monitor(&lab, &id).and_then(Pid::from_raw).expect("a monitor");
+    kill_process(monitor, Signal::STOP).expect("it can be stopped");
+    let pause = lab.rc(["pause", "web"]).start();
+    waits_in(pause.pid(), libc::SYS_recvfrom);
+    let exec = lab.rc(["exec", "web", "/payload", "exit", "0"]).start();
+    waits_in(exec.pid(), libc::SYS_ppoll);
+    kill_process(monitor, Signal::CONT).expect("it can go on");
+    pause.wait().prints("web\n");
+    let refused = exec.wait().exits(125).stderr();
+    assert!(refused.contains("paused"), "{refused}");
+    lab.rc(["rm", "-f", "-t", "0", "web"]).run().succeeds();
+}
+
 #[test]
 fn all_means_those_that_run_and_those_that_are_paused() {
     let (lab, _) = running!(&["sleep"]);
@@ -135,9 +165,9 @@ fn a_monitor_that_gets_sigterm_unpauses_its_program() {
     let (lab, _) = running!(&["sleep"]);
     let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
     lab.rc(["pause", "web"]).run().succeeds();
-    let monitor = crate::kill_storm::monitor(&lab, &id).expect("the monitor holds the lock");
-    let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
-    rustix::process::kill_process(monitor, Signal::TERM).expect("it can be told");
+    let monitor = monitor(&lab, &id).expect("the monitor holds the lock");
+    let monitor = Pid::from_raw(monitor).expect("a pid is not 0");
+    kill_process(monitor, Signal::TERM).expect("it can be told");
     lab.rc(["wait", "web"]).run().prints("0\n");
     lab.remove_containers();
 }
@@ -147,9 +177,9 @@ fn a_paused_container_whose_monitor_was_killed_can_be_removed() {
     let (lab, group) = running!(&["hang"]);
     let id = lab.rc(["inspect", "--format", "{{.Id}}", "web"]).run().text();
     lab.rc(["pause", "web"]).run().succeeds();
-    let monitor = crate::kill_storm::monitor(&lab, &id).expect("the monitor holds the lock");
-    let monitor = rustix::process::Pid::from_raw(monitor).expect("a pid is not 0");
-    rustix::process::kill_process(monitor, Signal::KILL).expect("it can be killed");
+    let monitor = monitor(&lab, &id).expect("the monitor holds the lock");
+    let monitor = Pid::from_raw(monitor).expect("a pid is not 0");
+    kill_process(monitor, Signal::KILL).expect("it can be killed");
     lab.rc(["rm", "-f", "web"]).run().succeeds();
     assert!(!group.exists());
 }
