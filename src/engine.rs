@@ -116,7 +116,7 @@ pub(crate) use pods::{
     prune_pods, remove_pods, restart_pods, start_pods, stop_pods, unpause_pods,
 };
 pub(crate) use ports::{PublishedPorts, network_owner, ports, ports_of_others};
-pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, prune};
+pub(crate) use prune::{Images as PrunedImages, Prune, Pruned, Volumes as PrunedVolumes, prune};
 pub(crate) use pull::{Pull, pull};
 pub(crate) use push::{Push, push, push_all_tags, push_manifest};
 pub(crate) use registry::Connection;

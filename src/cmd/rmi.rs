@@ -5,6 +5,7 @@ use crate::engine::{self, RemoveImages};
 use crate::error::{Error, Exit};
 use crate::image::local::Removed;
 use crate::registry::Platform;
+use crate::types::Dialect;
 use crate::ui::{self, BrokenOutput};
 
 /// Remove one or more images from local storage
@@ -38,7 +39,9 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         _ => {}
     }
     let Args { all, force, ignore, platform: platforms, images: names, .. } = args;
-    let request = RemoveImages { names, all, force, ignore, platforms };
+    // Docker's --force removes no container.
+    let with_users = force && ctx.dialect != Dialect::Docker;
+    let request = RemoveImages { names, all, force, with_users, ignore, platforms };
     let (done, failures) = engine::remove_images(&ctx.engine, &request)?;
     show(&done)?;
     for report in &failures {

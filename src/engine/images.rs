@@ -158,8 +158,10 @@ pub(crate) struct RemoveImages {
     pub(crate) names: Vec<String>,
     /// All images.
     pub(crate) all: bool,
-    /// Removes all names, and the containers that use the images.
+    /// Removes all names.
     pub(crate) force: bool,
+    /// With the containers that use the images.
+    pub(crate) with_users: bool,
     /// A missing image is not a failure.
     pub(crate) ignore: bool,
     /// Only images for one of these platforms; empty: any.
@@ -186,7 +188,7 @@ pub(crate) fn remove_images(context: &Context, request: &RemoveImages) -> Result
             }
         });
     }
-    if request.force {
+    if request.with_users {
         // Before rc takes the store's lock: a container's lock comes first.
         // The images in a list stay.
         let of_images = names.iter().filter(|name| list::find(store, name).is_err());

@@ -29,6 +29,15 @@ pub(crate) enum Images {
     Unused,
 }
 
+/// Which volumes that no container mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Volumes {
+    /// All.
+    All,
+    /// Those that were created for a container, without a name.
+    Anonymous,
+}
+
 /// What to prune.
 #[derive(Debug, Default)]
 pub(crate) struct Prune {
@@ -41,7 +50,7 @@ pub(crate) struct Prune {
     /// Images.
     pub(crate) images: Option<Images>,
     /// Volumes that no container mounts.
-    pub(crate) volumes: bool,
+    pub(crate) volumes: Option<Volumes>,
     /// The build cache.
     pub(crate) cache: Option<Cache>,
     /// `KEY=VALUE`: only what matches of the build cache.
@@ -89,9 +98,9 @@ pub(crate) fn prune(context: &Context, request: &Prune) -> Result<Pruned, Report
         prune_networks(context, &filter, &mut pruned)?;
     }
     let mut of_volumes = 0;
-    if request.volumes {
+    if let Some(which) = request.volumes {
         let before = in_trash(context)?;
-        prune_volumes(context, &filter, &mut pruned)?;
+        prune_volumes(context, &filter, which, &mut pruned)?;
         of_volumes = in_trash(context)?.saturating_sub(before);
         happened::to_unused(context.store()?, EventKind::Volume, of_volumes);
     }
@@ -159,7 +168,7 @@ fn prune_networks(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) 
     Ok(())
 }
 
-fn prune_volumes(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -> Result<(), Report> {
+fn prune_volumes(context: &Context, filter: &PruneFilter, which: Volumes, pruned: &mut Pruned) -> Result<(), Report> {
     let store = context.store()?;
     // A start holds it, shared, from before it creates volumes until the record of its container names them.
     let _lock = store.lock_exclusive()?;
@@ -172,6 +181,7 @@ fn prune_volumes(context: &Context, filter: &PruneFilter, pruned: &mut Pruned) -
     let used: BTreeSet<&Name> = listing.containers.iter().flat_map(mounted).collect();
     for name in volumes(store)?.iter().filter(|name| !used.contains(name)) {
         match store.volume(name) {
+            Ok(Some(volume)) if which == Volumes::Anonymous && !volume.record.is_anonymous => {}
             Ok(Some(volume)) if filter.matches(&volume.record.labels, Some(&volume.record.created)) => {
                 store.remove_volume(name)?;
                 happened::to_volume(store, "remove", name.as_str());

@@ -180,8 +180,10 @@ pub(crate) struct RemoveVolumes {
     pub(crate) names: Vec<String>,
     /// All of them.
     pub(crate) all: bool,
-    /// With the containers that use them; a missing one is no failure.
+    /// A missing one is no failure.
     pub(crate) force: bool,
+    /// With the containers that use them.
+    pub(crate) with_users: bool,
     /// Nobody used them when they were looked for: one that is gone or in use by now is no failure.
     pub(crate) only_unused: bool,
     /// Seconds between the stop signal and SIGKILL for these containers.
@@ -232,10 +234,10 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveVol
 fn remove_locked(context: &Context, store: &Store, name: &Name, request: &RemoveVolumes) -> Result<bool, Report> {
     let users: Vec<Container> =
         container::list(store)?.containers.into_iter().filter(|container| uses(container, name)).collect();
-    if !request.force && !users.is_empty() {
+    if !request.with_users && !users.is_empty() {
         let by: Vec<String> = users.iter().map(|user| format!("`{}`", user.config.name)).collect();
         let message = format!("the volume `{name}` is in use by {}", by.join(", "));
-        let hint = "remove the containers first, or use --force, which removes them";
+        let hint = "remove the containers first, as `rc volume rm --force` does";
         return Err(Report::new(ReportKind::InUse, message).with_hint(hint));
     }
     remove_users(context, store, users, request.timeout)?;

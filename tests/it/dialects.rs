@@ -86,6 +86,40 @@ fn docker_prints_an_object_a_line_and_podman_an_array() {
 }
 
 #[test]
+fn what_docker_spares_stays_under_its_name() {
+    let lab = Lab::with_payload();
+    lab.rc(["network", "create", "app"]).run().succeeds();
+    lab.rc(["volume", "create", "data"]).run().succeeds();
+    lab.rc(["create", "--name", "web", "--network", "app", "-v", "data:/d", "payload", "/payload"]).run().succeeds();
+    let there = || lab.rc(["ps", "-a", "--format", "{{.Names}}"]).run().text();
+    for (words, reason) in [
+        ("network rm -f app", "the network `app` is in use by `web`"),
+        ("volume rm -f data", "the volume `data` is in use by `web`"),
+        ("rmi -f payload", "web"),
+    ] {
+        let refused = called(&lab, "docker", words).run();
+        assert!(refused.stderr().contains(reason), "{words}: {refused}");
+        assert_eq!(there(), "web", "{words}");
+    }
+    for words in ["network rm -f missing", "volume rm -f missing"] {
+        called(&lab, "docker", words).run().succeeds();
+    }
+    // A volume that has a name is not one of docker's prune; one without is.
+    lab.rc(["rm", "web"]).run().succeeds();
+    let run = ["run", "--name", "web", "--network", "none", "-v", "/d", "payload", "/payload", "exit", "0"];
+    lab.rc(run).run().succeeds();
+    lab.rc(["rm", "web"]).run().succeeds();
+    let volumes = || lab.rc(["volume", "ls", "-q"]).run().stdout().lines().count();
+    let before = volumes();
+    assert_eq!(volumes(), 2);
+    for (words, left) in [("volume prune -f", 1), ("system prune -f --volumes", 1), ("volume prune -f -a", 0)] {
+        assert!(volumes() <= before, "{words}");
+        called(&lab, "docker", words).run().succeeds();
+        assert_eq!(volumes(), left, "{words}: {before} before");
+    }
+}
+
+#[test]
 fn names_are_links_in_the_home_that_replace_nothing() {
     let lab = Lab::new();
     let home = lab.work("home");

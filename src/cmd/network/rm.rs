@@ -4,6 +4,7 @@ use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveNetworks};
 use crate::error::{Error, Exit};
+use crate::types::Dialect;
 
 /// Remove one or more networks
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,10 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         return Err(Error::new("--time needs --force"));
     }
     let mut screen = Screen::default();
-    let request = RemoveNetworks { names: args.names, force: args.force, timeout: args.time, only_unused: false };
+    // Docker's scripts mean by it only that a network may be missing.
+    let with_users = args.force && ctx.dialect != Dialect::Docker;
+    let request =
+        RemoveNetworks { names: args.names, force: args.force, with_users, timeout: args.time, only_unused: false };
     engine::remove_networks(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

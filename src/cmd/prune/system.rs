@@ -2,8 +2,9 @@
 
 use crate::cmd::Ctx;
 use crate::cmd::args::PruneArgs;
-use crate::engine::{self, Prune, Pruned, PrunedCache, PrunedImages};
+use crate::engine::{self, Prune, Pruned, PrunedCache, PrunedImages, PrunedVolumes};
 use crate::error::{Error, Exit};
+use crate::types::Dialect;
 use crate::view::human;
 
 /// Remove pods, containers, networks, images and volumes that nothing uses
@@ -38,16 +39,22 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         (PrunedImages::Dangling, "all dangling images")
     };
     let mut removed = vec!["all stopped containers", "all networks not used by at least one container"];
-    if args.volumes {
-        removed.push("all volumes not used by at least one container");
-    }
+    // As docker's: a volume that has a name stays.
+    let volumes = args.volumes.then_some(match ctx.dialect {
+        Dialect::Docker => PrunedVolumes::Anonymous,
+        _ => PrunedVolumes::All,
+    });
+    removed.extend(volumes.map(|which| match which {
+        PrunedVolumes::All => "all volumes not used by at least one container",
+        PrunedVolumes::Anonymous => "all anonymous volumes not used by at least one container",
+    }));
     removed.push(which);
     removed.push(if args.all { "all build cache" } else { "unused build cache" });
     let mut warning = vec!["WARNING! This command removes:".to_owned()];
     warning.extend(removed.iter().map(|what| format!("\t- {what}")));
     warning.push(String::new());
     let cache = Some(if args.all { PrunedCache::All } else { PrunedCache::Unused });
-    let (images, volumes) = (Some(images), args.volumes);
+    let images = Some(images);
     let request =
         Prune { pods: true, containers: true, networks: true, images, volumes, cache, filters, ..Prune::default() };
     super::run(ctx, &request, (!force).then_some(&warning), show)

@@ -6,12 +6,13 @@ use crate::cmd::ask::confirm;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveVolumes};
 use crate::error::{Error, Exit};
+use crate::types::Dialect;
 use crate::ui;
 
 /// Remove all volumes that no container uses
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also volumes with a name (accepted for compatibility: they are always removed, as by podman)
+    /// Also volumes with a name, which only docker spares otherwise
     #[arg(short, long)]
     all: bool,
     /// Print the names of the volumes, and remove nothing
@@ -23,15 +24,22 @@ pub(crate) struct Args {
 
 /// Runs the command: prints the names of removed volumes.
 pub(crate) fn run(ctx: &Ctx, args: &Args) -> Result<Exit, Error> {
-    let names = engine::unused_volumes(&ctx.engine, &args.shared.filters)?;
+    let mut filters = args.shared.filters.clone();
+    // As docker's: a volume that has a name stays.
+    let is_spared =
+        ctx.dialect == Dialect::Docker && !args.all && !filters.iter().any(|filter| filter.starts_with("all="));
+    filters.extend(is_spared.then(|| "all=false".to_owned()));
+    let names = engine::unused_volumes(&ctx.engine, &filters)?;
     if args.dry_run {
         let mut out = ui::out();
         names.iter().try_for_each(|name| out.line(name))?;
         out.finish()?;
         return Ok(Exit::SUCCESS);
     }
-    let warning = "WARNING! This will remove all volumes not used by at least one container, with all their data:";
-    let warning: Vec<String> = std::iter::once(warning.to_owned()).chain(names.iter().cloned()).collect();
+    let which = if is_spared { "all anonymous" } else { "all" };
+    let warning =
+        format!("WARNING! This will remove {which} volumes not used by at least one container, with all their data:");
+    let warning: Vec<String> = std::iter::once(warning).chain(names.iter().cloned()).collect();
     if names.is_empty() || !args.shared.force && !confirm(&warning)? {
         return Ok(Exit::SUCCESS);
     }

@@ -4,6 +4,7 @@ use crate::cmd::Ctx;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveVolumes};
 use crate::error::{Error, Exit};
+use crate::types::Dialect;
 
 /// Remove one or more volumes
 #[derive(Debug, clap::Args)]
@@ -33,8 +34,10 @@ pub(crate) fn run(ctx: &Ctx, args: Args) -> Result<Exit, Error> {
         return Err(Error::new("--time needs --force"));
     }
     let mut screen = Screen::default();
-    let request =
-        RemoveVolumes { names: args.names, all: args.all, force: args.force, timeout: args.time, only_unused: false };
+    let Args { names, all, force, time: timeout } = args;
+    // Docker's scripts mean by it only that a volume may be missing.
+    let with_users = force && ctx.dialect != Dialect::Docker;
+    let request = RemoveVolumes { names, all, force, with_users, timeout, only_unused: false };
     engine::remove_volumes(&ctx.engine, &request, &mut screen)?;
     screen.exit()
 }

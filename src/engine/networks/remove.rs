@@ -14,8 +14,10 @@ use crate::types::{Name, NetworkRecord, Report, ReportKind, Thing};
 pub(crate) struct RemoveNetworks {
     /// Their names or IDs.
     pub(crate) names: Vec<String>,
-    /// With the containers in it; a missing one is no failure.
+    /// A missing one is no failure.
     pub(crate) force: bool,
+    /// With the containers in it.
+    pub(crate) with_users: bool,
     /// Nobody used them when they were looked for: one that is gone or in use by now is no failure.
     pub(crate) only_unused: bool,
     /// Seconds between the stop signal and SIGKILL for these containers.
@@ -53,7 +55,7 @@ fn remove_one(context: &Context, store: &Store, typed: &str, request: &RemoveNet
         let message = format!("the default network `{name}` cannot be removed");
         return Err(Report::new(ReportKind::Invalid, message));
     }
-    if request.force {
+    if request.with_users {
         remove_users(context, store, users(store, &name)?, request.timeout)?;
     }
     let is_removed = remove_if_unused(store, &name)?;
@@ -122,7 +124,7 @@ fn remove_if_unused(store: &Store, name: &Name) -> Result<bool, Report> {
 
 fn in_use(name: &Name, by: &[String]) -> Report {
     let message = format!("the network `{name}` is in use by {}", by.join(", "));
-    let hint = "remove the containers first, or use --force, which removes them";
+    let hint = "remove the containers first, as `rc network rm --force` does";
     Report::new(ReportKind::InUse, message).with_hint(hint)
 }
 
