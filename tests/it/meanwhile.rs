@@ -113,7 +113,7 @@ fn who_asks_a_container_that_ends_is_told_so() {
         &["exec", "box", "/payload", "exit", "0"],
         &["update", "--pids-limit", "100", "box"],
         &["kill", "-s", "USR1", "box"],
-        &["network", "disconnect", "slirp4netns", "box"],
+        &["network", "disconnect", "podman", "box"],
     ];
     for (options, code, said) in [
         (&["--rm"][..], 125, "rc: no such container: box\n"),

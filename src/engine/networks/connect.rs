@@ -2,7 +2,7 @@ use super::super::context::Context;
 use super::super::happened;
 use super::super::observer::Observer;
 use super::super::select::{Selection, each, find as find_container};
-use super::find;
+use super::{find, uses};
 use crate::container;
 use crate::net::record::Networks;
 use crate::plan::{ConnectRequest, NetworkChange};
@@ -35,19 +35,18 @@ pub(crate) fn disconnect_network(context: &Context, network: &str, container: &s
     let record = find(&Networks::of(store.root()), network);
     let disconnected = (|| {
         let container = find_container(context, container)?;
-        // A network whose record is lost can be left as well.
         let name = match &record {
             Ok(record) => record.name.clone(),
-            Err(report) => network.parse::<Name>().map_err(|_| report.clone())?.of_network(),
-        };
-        container::change_networks(&container, &NetworkChange::Disconnect(name)).map_err(|error| {
-            let report = Report::from(error);
-            match &record {
-                // Of a name that is nobody's, that is the mistake.
-                Err(missing) if report.kind == ReportKind::Conflict && is_missing(missing) => missing.clone(),
-                _ => report,
+            Err(report) => {
+                let name = network.parse::<Name>().map_err(|_| report.clone())?.of_network();
+                // A network whose record is lost can be left as well.
+                if is_missing(report) && !uses(&container, &name) {
+                    return Err(report.clone());
+                }
+                name
             }
-        })?;
+        };
+        container::change_networks(&container, &NetworkChange::Disconnect(name))?;
         Ok(container.config.id)
     })();
     match disconnected {
