@@ -59,16 +59,16 @@ fn where_only_pasta_is_installed_it_serves_all_unless_nf_tables_is_missing() {
     require!(program "ip");
     require!(program "pasta");
     let lab = Lab::with_payload();
-    // Whatever network the helper has elsewhere. pasta of 2023 has been seen to leave a connection without an answer.
+    // Whatever network the helper has elsewhere. pasta of 2023 has been seen to leave connections without an answer.
     let both_ways = BOTH_WAYS
         .replace("10.91.7.", "10.0.2.")
         .replace("create --subnet", "create --ipv6 --subnet fd00::/64 --subnet")
-        .replace(
-            "rc rm -f",
-            "for _ in 1 2 3; do rc exec two /payload greeted '[2001:db8::7]:9' && break; done; rc rm -f",
-        );
-    let only_pasta =
-        format!("mount --bind /dev/null /usr/bin/slirp4netns; ip route add default via 2001:db8::7\n{both_ways}");
+        .replace("rc exec $name /payload greeted", "greeted $name")
+        .replace("rc rm -f", "greeted two '[2001:db8::7]:9'; rc rm -f");
+    let greeted = r#"greeted() { for _ in 1 2 3; do rc exec "$1" /payload greeted "$2" && return; done; false; }"#;
+    let only_pasta = format!(
+        "{greeted}\nmount --bind /dev/null /usr/bin/slirp4netns; ip route add default via 2001:db8::7\n{both_ways}"
+    );
     let run = on_two_machines(&lab, &only_pasta).run().exits(0).stdout();
     assert_eq!(run, "192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.1\n192.0.2.7\n10.0.2.3\n2001:db8::1\n");
     let refused = "
