@@ -431,7 +431,7 @@ fn containers_of_an_earlier_version_are_shown_started_and_removed() {
     }
     // It is restarted a few times.
     let status = || lab.rc(["inspect", "--format", "{{.State.Status}}", "served"]).run().text();
-    crate::support::wait::until("its last end", || (status() == "exited").then_some(()));
+    wait::until("its last end", || (status() == "exited").then_some(()));
     lab.rc(["wait", "served"]).run().prints("4\n");
     let state = parsed(&fs::read_to_string(lab.container(&ids[2]).join("state.json")).expect("read"));
     assert_eq!(state["network"]["format"], 1, "{state}");
