@@ -134,7 +134,7 @@ pub(super) fn pods_of_all(context: &Context, store: &Store, selection: &Selectio
     let all: Vec<_> = containers.iter().map(facts).collect();
     let filters = networks::in_filters(store, &selection.filters);
     let filter = ContainerFilter::parse(&filters, context.clock(), |name| created(name, &all))?;
-    Ok(pods.into_iter().filter(|pod| selection.all && filter.matches(facts(pod))).collect())
+    Ok(pods.into_iter().filter(|pod| filter.matches(facts(pod))).collect())
 }
 
 /// What filters compare.

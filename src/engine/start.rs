@@ -51,7 +51,9 @@ pub(crate) fn start(
         last = start_one(context, &environment, container.again()?, front_end)?;
         Ok(true)
     })?;
-    start_pods_of_all(context, &environment, selection, observer)?;
+    if selection.all {
+        start_pods_of_all(context, &environment, selection, observer)?;
+    }
     Ok(last)
 }
 

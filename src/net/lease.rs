@@ -170,13 +170,8 @@ impl LockedNetwork {
         Ok(lease)
     }
 
-    /// Replaces a lease of the same owner and the same addresses: it has an init now, or another alias. Writes nothing
-    /// if nothing has changed.
+    /// Replaces a lease of the same owner and the same addresses: it has an init now, or another alias.
     pub(crate) fn update(&self, lease: &Lease) -> Result<(), Error> {
-        let written = |ip: IpAddr| read(&self.leases().join(ip.to_string()));
-        if lease.addresses.iter().all(|address| written(address.ip).as_ref() == Some(lease)) {
-            return Ok(());
-        }
         let aside = self.write_aside(lease)?;
         let directory = self.leases();
         let put = lease.addresses.iter().try_for_each(|address| {
