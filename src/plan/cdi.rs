@@ -41,7 +41,7 @@ pub(crate) struct CdiEdits {
     hooks: Vec<CdiHook>,
     /// The links by which programs find the libraries among the mounts.
     #[serde(skip)]
-    library_links: Vec<Link>,
+    soname_links: Vec<Link>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -96,13 +96,13 @@ impl CdiEdits {
     pub(crate) fn add_library(&mut self, path: &str, soname: &str) {
         let Some((directory, name)) = path.rsplit_once('/') else { return };
         if name != soname && !soname.is_empty() && !soname.contains('/') {
-            self.library_links.push(Link { path: format!("{directory}/{soname}"), target: name.to_owned() });
+            self.soname_links.push(Link { path: format!("{directory}/{soname}"), target: name.to_owned() });
         }
     }
 
     /// All links, or why they cannot be made.
     fn links(&self) -> Result<Vec<Link>, String> {
-        let mut links = self.library_links.clone();
+        let mut links = self.soname_links.clone();
         for hook in &self.hooks {
             match hook.work() {
                 Some(Work::Links(pairs)) => {

@@ -68,8 +68,9 @@ fn b1_a_bind_mount_of_an_image_shows_its_own_files_whatever_its_links_say() {
 fn b2_a_name_of_a_cache_is_no_path_and_a_source_stays_in_its_root() {
     let lab = lab(&[("a", "x")]);
     let directory = canary(&lab);
+    let away = lab.work("host").strip_prefix(lab.root()).expect("is below").display().to_string();
     let text = format!(
-        "FROM localhost/base\nRUN --mount=type=cache,id=../../../../work/host,target=/c echo x >/c/canary\n\
+        "FROM localhost/base\nRUN --mount=type=cache,id=../../../../{away},target=/c echo x >/c/canary\n\
          RUN --mount=type=cache,id={directory},target=/c echo x >/c/canary\n\
          RUN --mount=type=bind,source=../../../host,target=/m test ! -e /m/canary\n"
     );
