@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::cgroup_source::{cgroup_name, pod_cgroup, pod_cgroup_name, wanted};
 use super::directory::ContainerDir;
+use super::networks;
 use super::notify::Notifier;
 use super::pidfile::PidFiles;
 use super::pod;
@@ -313,7 +314,7 @@ impl Launcher {
             stdio: [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()],
             own_stdio: start.stdio.each_ref().map(|stdio| matches!(stdio, Stdio::Relay)),
             descriptors: &start.descriptors,
-            wait_for_network: config.network.forwards_ports() || start.waits,
+            wait_for_network: config.network.forwards_ports() || start.waits || networks::adopts(start),
             keeps_mounts,
             copy_up: start.copy_up.clone(),
             secrets: &start.secrets,

@@ -77,8 +77,7 @@ impl Networks {
             keeps_addresses: start.config.sandbox.is_some(),
             told: told(start.network_events.clone()),
         };
-        let is_joined = start.extras.joined.iter().any(|(kind, _)| *kind == NamespaceKind::Network);
-        let adopts = is_joined && start.config.sandbox.is_some();
+        let adopts = adopts(start);
         let directory = start.directory.clone();
         let is_nameless = start.is_tied;
         Self { joiner, members: Vec::new(), next: 0, rejoin: None, adopts, directory, is_nameless }
@@ -369,6 +368,13 @@ impl Rejoin {
         drop(self.child.signal(libc::SIGKILL));
         drop(self.child.wait());
     }
+}
+
+/// Whether the container gets a network namespace that a killed monitor of its own has left: a pod whose members run.
+/// Until that is cleared, its init waits.
+pub(super) fn adopts(start: &Start) -> bool {
+    let is_joined = start.extras.joined.iter().any(|(kind, _)| *kind == NamespaceKind::Network);
+    is_joined && start.config.sandbox.is_some()
 }
 
 /// Writes what happens to networks to this log.

@@ -35,6 +35,9 @@ const FIRST: u32 = 1;
 /// How long the kernel may take to remove an interface whose owner was killed.
 const GOES: Duration = Duration::from_secs(2);
 
+/// How long an init may be hidden: for two system calls, of a process that may have to wait for a CPU.
+const HIDES: Duration = Duration::from_secs(1);
+
 /// Sysctls of a network's namespace: packets pass from the bridge to the way out; a relay may connect by a client's
 /// own port; and what stays on the bridge does not pass the packet filter, which costs a third of the speed.
 const SYSCTLS: [(&str, &str); 6] = [
@@ -115,7 +118,7 @@ pub(super) fn remove_way_out(interface: &str, deadline: Instant) -> Result<(), R
 /// process ends up: what a killed monitor has left there.
 pub(crate) fn remove_interfaces(network: &Name, names: &[&str], target: BorrowedFd<'_>) -> Result<(), Error> {
     let removed = (|| {
-        enter(target)?;
+        enter_that_of(target)?;
         names.iter().try_for_each(|name| remove_way_out(name, Instant::now() + GOES))
     })();
     removed.map_err(|error| Error::refused(network, error))
@@ -172,8 +175,7 @@ impl Plug<'_> {
     /// Fails with the step that the kernel refuses; a pair of interfaces may be left, and is replaced by the next call.
     pub(super) fn connect(&self, target: BorrowedFd<'_>) -> Result<(), Refused> {
         let refused = |step| move |source| Refused { step, source };
-        // By the pidfd: the process may end meanwhile, and another one get its number.
-        enter(target)?;
+        enter_that_of(target)?;
         let inside = own().map_err(refused("open the container's network namespace"))?;
         let name = port(self.member);
         let pair = Veth {
@@ -219,7 +221,7 @@ pub(super) fn disconnect(network: BorrowedFd<'_>, member: &ContainerId) -> Resul
 /// Gives the member whose network namespace the process of the pidfd `target` is in default routes by this network, in
 /// place of another one's. This process ends up there.
 pub(super) fn take_over(gateways: &[IpAddr], metric: Option<u32>, target: BorrowedFd<'_>) -> Result<(), Refused> {
-    enter(target)?;
+    enter_that_of(target)?;
     let kernel = Netlink::route().map_err(|source| Refused { step: "talk to the kernel", source })?;
     let requests: Vec<_> = gateways.iter().map(|gateway| Route::default(*gateway, metric).add()).collect();
     kernel.ask(&requests)
@@ -232,6 +234,20 @@ fn port(member: &ContainerId) -> String {
 
 fn unless_missing(error: Refused) -> Result<(), Refused> {
     if error.source.raw_os_error() == Some(libc::ENODEV) { Ok(()) } else { Err(error) }
+}
+
+/// Enters the network namespace of a process by its pidfd: the process may end meanwhile, and another one get its
+/// number. While it changes its IDs, an init is hidden from everybody (PR_SET_DUMPABLE(2const)), so this tries again.
+fn enter_that_of(process: BorrowedFd<'_>) -> Result<(), Refused> {
+    let deadline = Instant::now() + HIDES;
+    loop {
+        match enter(process) {
+            Err(error) if error.source.raw_os_error() == Some(libc::EPERM) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Enters a network namespace, by its own descriptor or by the pidfd of a process in it.
