@@ -83,16 +83,19 @@ pub(super) fn discard_leases(store: &Store, container: &Container) {
     discard_leases_in(store, &container.config.id, container.config.network.bridges().map(|(name, _)| name));
 }
 
-/// Gives back the addresses that a killed monitor has left in networks that the container is not to be in any more: it
-/// was disconnected since, or was being connected. They would count as taken as soon as the container has a monitor
-/// again. That monitor itself replaces those in the other networks.
-pub(super) fn discard_other_leases(store: &Store, config: &ContainerConfig) {
-    let own: Vec<Name> = config.network.bridges().map(|(name, _)| name).collect();
+/// Gives back the addresses that a killed monitor has left, also in networks that the container is not to be in any
+/// more: it was disconnected since, or was being connected. They would count as taken as soon as the container has a
+/// monitor again. The monitor of a pod keeps those of its own networks.
+pub(super) fn discard_left_leases(store: &Store, config: &ContainerConfig) {
+    let kept: Vec<Name> = match config.sandbox {
+        Some(_) => config.network.bridges().map(|(name, _)| name).collect(),
+        None => Vec::new(),
+    };
     // A start does not fail for an address that nobody needs.
     let (networks, owner) = (Networks::of(store.root()), Owner::container(&config.id));
     let is_left = |name: &Name| {
         let has_lease = |leases: Vec<Lease>| leases.iter().any(|lease| lease.owner == owner);
-        !own.contains(name) && networks.leases(name).is_ok_and(has_lease)
+        !kept.contains(name) && networks.leases(name).is_ok_and(has_lease)
     };
     discard_leases_in(store, &config.id, networks.names().unwrap_or_default().into_iter().filter(is_left));
 }

@@ -65,7 +65,7 @@ impl DirectoryOwner {
                     return Err(Error::StartedMeanwhile(config.name.to_string()));
                 }
                 if has_lost_its_monitor(directory, state.run - 1) {
-                    ending::discard_other_leases(store, config);
+                    ending::discard_left_leases(store, config);
                 }
                 for (name, content) in files {
                     if config.sandbox.is_some() {

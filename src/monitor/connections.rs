@@ -141,11 +141,11 @@ impl Connections {
         self.all.iter().find(|connection| connection.id == id).map(|connection| connection.socket.as_fd())
     }
 
-    /// Sends an event. `false` if there is no room because the command has left too many unread: the caller must forget
-    /// it. Poll tells if a command has closed its end.
+    /// Sends an event. `false` if it cannot be sent, for instance because the command has left too many unread: the
+    /// caller must forget the command, which would wait for that event. Poll tells if it has closed its end.
     pub(super) fn tell(&self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) -> bool {
         self.socket(id).is_none_or(|socket| match protocol::send(socket, event, descriptors) {
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Err(error) => matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
             Ok(()) => true,
         })
     }

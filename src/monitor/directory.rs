@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 use crate::plan::{ContainerConfig, Updated};
 use crate::sys::fs::{self, AtPath as _, Durability, PathError};
 use crate::sys::lock::ProcessLock;
+use crate::sys::prctl;
+use crate::sys::process::{Child, CloneOptions, Ended, fork};
 
 use super::record::{ExitRecord, HealthRecord, Run, State, Status};
 use crate::types::{Name, Report, ReportKind, json};
@@ -36,6 +38,25 @@ const LARGEST: u64 = json::SIZE as u64;
 #[derive(Debug, Clone)]
 pub(crate) struct ContainerDir {
     path: PathBuf,
+}
+
+/// A record that is being written, in a child.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Writing<'a> {
+    directory: &'a ContainerDir,
+    updated: &'a Updated,
+    child: Option<Child>,
+}
+
+impl Writing<'_> {
+    /// Waits until the record is on the disk. What the child could not write is written here, or fails here.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        match self.child.map(|child| child.wait()) {
+            Some(Ok(Ended::Exited(0))) => Ok(()),
+            _ => self.directory.write_updated(self.updated),
+        }
+    }
 }
 
 /// Why a record cannot be used.
@@ -171,6 +192,15 @@ impl ContainerDir {
     pub(crate) fn write_updated(&self, updated: &Updated) -> Result<(), Error> {
         let json = serde_json::to_vec(updated).map_err(|source| self.damaged("updated.json", source))?;
         Ok(fs::replace(self.at("updated.json"), &json, Durability::Synced)?)
+    }
+
+    /// [`write_updated`](Self::write_updated) in a child: the caller does something else while the disk is busy.
+    pub(crate) fn begin_to_write<'a>(&'a self, updated: &'a Updated) -> Writing<'a> {
+        let child = fork(&CloneOptions::default(), || {
+            let written = prctl::die_with_parent().is_ok() && self.write_updated(updated).is_ok();
+            i32::from(!written)
+        });
+        Writing { directory: self, updated, child: child.ok() }
     }
 
     /// Reads `state.json`. A container that is removed at its end has none before its first run begins.

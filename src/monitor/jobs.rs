@@ -50,7 +50,15 @@ impl Parts {
 
     /// Records the result of a job, answers its command, and begins the next.
     pub(super) fn finish_job(&mut self) {
-        let Some(Finished { job, was_running, mut event, member, child }) = self.worker.finish() else { return };
+        let Some(Finished { job, was_running, mut event, has_died, member, child }) = self.worker.finish() else {
+            return;
+        };
+        if let Task::Network(change) = &job.task
+            && has_died
+            && was_running
+        {
+            self.networks.lose_child(change);
+        }
         let has_failed = matches!((&job.task, &event), (Task::Network(_), Event::Failed(_)));
         if was_running && has_failed && !self.program.is_running() {
             // Perhaps because the program has ended meanwhile: it is a change for the next run.
@@ -110,6 +118,14 @@ impl Parts {
         self.networks.write_files(&config, self.records.directory())?;
         self.name_members();
         Ok(())
+    }
+
+    /// Leaves all networks, also one that the container was just being connected to.
+    pub(super) fn leave_networks(&mut self) {
+        if let Some(change) = self.worker.kill_network_change() {
+            self.networks.lose_child(change);
+        }
+        self.networks.leave();
     }
 
     /// Adopts the restart policy and the health check that were written.

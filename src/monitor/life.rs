@@ -107,7 +107,7 @@ impl<'a> Life<'a> {
 
     /// The program was never executed.
     fn give_up(mut self, report: Report) -> i32 {
-        self.server.parts.networks.leave();
+        self.server.parts.leave_networks();
         self.owner.withdraw(self.launcher.home().ok(), report.kind.shell_code().is_none());
         if report.kind.shell_code().is_some() && !self.launcher.config().auto_remove {
             self.server.parts.chronicle.created();
@@ -125,7 +125,7 @@ impl<'a> Life<'a> {
         self.launcher.first_run_begins();
         let_go();
         let (record, lingering) = self.outlive(up);
-        self.server.parts.networks.leave();
+        self.server.parts.leave_networks();
         let removes = self.launcher.config().auto_remove;
         self.server.parts.chronicle.learn_name();
         if removes {

@@ -11,6 +11,7 @@
 mod change;
 mod names;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(super) struct Networks {
     members: Vec<(u64, Member)>,
     next: u64,
     rejoin: Option<Rejoin>,
+    /// Networks in which a killed child may have left a lease.
+    lost: BTreeSet<Name>,
     /// The container's network namespace has what a killed monitor of its own left there.
     adopts: bool,
     directory: ContainerDir,
@@ -80,7 +83,16 @@ impl Networks {
         let adopts = adopts(start);
         let directory = start.directory.clone();
         let is_nameless = start.is_tied;
-        Self { joiner, members: Vec::new(), next: 0, rejoin: None, adopts, directory, is_nameless }
+        Self {
+            joiner,
+            members: Vec::new(),
+            next: 0,
+            rejoin: None,
+            lost: BTreeSet::new(),
+            adopts,
+            directory,
+            is_nameless,
+        }
     }
 
     /// Joins the networks that the container is to be in, except those that it is in. On failure it is in no more.
@@ -293,6 +305,16 @@ impl Networks {
         }
         for (_, member) in std::mem::take(&mut self.members) {
             self.release(&member);
+        }
+        for name in std::mem::take(&mut self.lost) {
+            self.give_back(&name);
+        }
+    }
+
+    /// Gives back what a killed child may have left in a network that the container is not in.
+    fn give_back(&self, name: &Name) {
+        if let (Some(own), Ok(Some(network))) = (self.joiner.networks.owner(), self.joiner.networks.lock(name)) {
+            drop(network.remove_leases_of(own));
         }
     }
 

@@ -117,7 +117,7 @@ impl Parts {
         }
     }
 
-    /// Sends an event to a command. A command that reads none of them is disconnected.
+    /// Sends an event to a command. One to which it cannot be sent is disconnected.
     pub(super) fn tell(&mut self, id: u64, event: &Event, descriptors: &[BorrowedFd<'_>]) {
         if !self.connections.tell(id, event, descriptors) {
             self.forget(id);

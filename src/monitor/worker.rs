@@ -66,6 +66,8 @@ pub(super) struct Finished {
     /// The program ran when the job was begun.
     pub(super) was_running: bool,
     pub(super) event: Event,
+    /// Its child has died before it was done.
+    pub(super) has_died: bool,
     /// The place in a network that it has made.
     pub(super) member: Option<(Handover, Vec<OwnedFd>)>,
     /// Its child, which ends by itself: kept until the command has its answer, which need not wait for that.
@@ -163,15 +165,17 @@ impl Worker {
     /// Takes the finished job and its answer.
     pub(super) fn finish(&mut self) -> Option<Finished> {
         let Current { job, was_running, child, answer } = self.current.take()?;
-        let (event, member) = match protocol::receive::<Answer>(&answer) {
-            Ok(Some((Answer { event, member }, descriptors))) => (event, member.map(|member| (member, descriptors))),
-            _ => {
+        let answered = protocol::receive::<Answer>(&answer).ok().flatten();
+        let has_died = answered.is_none();
+        let (event, member) = match answered {
+            Some((Answer { event, member }, descriptors)) => (event, member.map(|member| (member, descriptors))),
+            None => {
                 // It may live, and must change nothing any more.
                 reap(&child);
                 (died(), None)
             }
         };
-        Some(Finished { job, was_running, event, member, child: Ending(child) })
+        Some(Finished { job, was_running, event, has_died, member, child: Ending(child) })
     }
 
     /// Whether a pause is being made.
@@ -184,6 +188,15 @@ impl Worker {
         let current = self.current.take_if(|current| matches!(current.job.task, Task::Pause))?;
         reap(&current.child);
         Some(current.job.connection)
+    }
+
+    /// Kills the child that is changing the networks of the running container, and returns the change. Its command waits
+    /// on.
+    pub(super) fn kill_network_change(&self) -> Option<&NetworkChange> {
+        let current = self.current.as_ref().filter(|current| current.was_running)?;
+        let Task::Network(change) = &current.job.task else { return None };
+        reap(&current.child);
+        Some(change)
     }
 
     /// Cancels all jobs, and returns their connections, which get no other answer.

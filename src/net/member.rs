@@ -100,9 +100,14 @@ impl Joiner {
         home: impl FnOnce() -> Result<OwnedFd, crate::userns::Error>,
     ) -> Result<Member, Error> {
         let locked = self.networks.lock(name)?.ok_or_else(|| Error::NoNetwork { name: name.to_string() })?;
-        // A monitor that was killed has left them.
-        let before = self.networks.owner().map(|own| locked.remove_leases_of(own)).transpose()?.unwrap_or_default();
-        let new = if self.keeps_addresses { NewLease { wanted: kept(new.wanted, before), ..new } } else { new };
+        let new = match self.networks.owner() {
+            // A monitor that was killed has left them.
+            Some(own) if self.keeps_addresses => {
+                NewLease { wanted: kept(new.wanted, locked.remove_leases_of(own)?), ..new }
+            }
+            // The start has given them back: all leases of the network need not be read.
+            _ => new,
+        };
         let Welcome { connection, namespace, home, has_filter } = self.enter(&locked, home)?;
         let lease = locked.allocate(NewLease { descriptor: Some(namespace.as_raw_fd()), ..new })?;
         let record = locked.record.clone();

@@ -5,6 +5,8 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::support::command::Command;
@@ -172,5 +174,62 @@ fn a_build_that_fails_anywhere_can_be_built_again() {
             let run = lab.rc(["run", "--rm", "--network", "none", "localhost/made", "/payload", "read", "/a"]).run();
             assert!(run.exit == Exit::Code(0) && run.stdout == b"x", "{label}: {run}");
         });
+    }
+}
+
+/// A number that no container reaches: the test sets how many points were passed.
+const FAR: u32 = 1 << 20;
+
+#[test]
+fn a_connection_to_a_network_that_fails_anywhere_leaves_no_second_address() {
+    require!(cfg!(debug_assertions), "this build of rc has no points to fail at");
+    let lab = Lab::with_payload();
+    for network in ["app", "web"] {
+        lab.rc(["network", "create", network]).run().succeeds();
+    }
+    let leases = || {
+        let all = fs::read_dir(lab.store().join("networks/web/leases")).expect("leases");
+        let names = all.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        // What is being written has another name.
+        names.filter(|name| name.parse::<IpAddr>().is_ok()).count()
+    };
+    for kind in ["kill", "eio", "enospc"] {
+        let page = lab.work(format!("page-{kind}"));
+        let file = fs::File::create(&page).expect("a page can be made");
+        file.set_len(PAGE).expect("has a length");
+        let pass = |passed: u32| file.write_all_at(&passed.to_ne_bytes(), 0).expect("written");
+        let plan = format!("{FAR}:{kind}:{}", page.display());
+        let run = lab.rc(["run", "-d", "--name", "one", "--network", "app", "payload", "/payload", "sleep"]);
+        run.env("RC_FAILPOINT", &plan).run().succeeds();
+        let step = chance::count("RC_TEST_FAILPOINTS", 6);
+        let mut number = 1 + u32::try_from(Chance::new().below(u64::from(step))).unwrap_or(0);
+        let mut tried = 0;
+        loop {
+            pass(FAR - number);
+            let output = lab.rc(["network", "connect", "web", "one"]).run();
+            let label = format!("{kind} at point {number}");
+            is_honest(&label, &output, 0);
+            let (passed, _) = read(&page);
+            pass(FAR);
+            wait::until("its program has ended with its monitor", || {
+                let status = lab.rc(["inspect", "--format", "{{.State.Status}}", "one"]).run().text();
+                ["running", "exited"].contains(&status.as_str()).then_some(())
+            });
+            let again = lab.rc(["network", "connect", "web", "one"]).run();
+            let is_in = again.exit == Exit::Code(0) || again.stderr().contains("is in the network `web` already");
+            assert!(is_in, "{label}, {}: {output} {again}", read(&page).1);
+            // If its monitor was killed, its next start gives back what that has left.
+            lab.rc(["start", "one"]).env("RC_FAILPOINT", &plan).run().succeeds();
+            assert_eq!(leases(), 1, "{label}");
+            lab.rc(["network", "disconnect", "web", "one"]).run().succeeds();
+            assert_eq!(leases(), 0, "{label}");
+            if passed < FAR {
+                break;
+            }
+            tried += 1;
+            number += step;
+        }
+        assert!(tried >= 24 / step, "only {tried} points were reached");
+        lab.rc(["rm", "-f", "one"]).run().succeeds();
     }
 }

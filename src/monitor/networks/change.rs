@@ -43,14 +43,27 @@ impl Networks {
             NetworkChange::Connect(endpoint) => {
                 let (name, new) = self.new_lease(&config, change, endpoint)?;
                 let new = NewLease { init: container.process.cloned(), ..new };
+                let was_lost = self.lost.contains(&name);
+                if was_lost {
+                    self.give_back(&name);
+                }
                 let member = self.joiner.join(&name, new, || root_of(container.init))?;
+                // With its address it has what others could have taken, so the change is recorded while it is made.
+                let writing = container.directory.begin_to_write(&updated);
                 let plugged = self.check_home(&name, &member, container.init).and_then(|()| {
                     let gateways = self.further_gateways(&config, &member);
-                    inside(&member, || member.plug(&config.id, &gateways, container.init))
+                    inside(&member, || {
+                        if was_lost {
+                            net::remove_interfaces(&config.name, &[&member.lease.interface], container.init)?;
+                        }
+                        member.plug(&config.id, &gateways, container.init)
+                    })
                 });
-                let made =
-                    plugged.map_err(Report::from).and_then(|()| Ok(container.directory.write_updated(&updated)?));
-                if let Err(report) = made {
+                let written = writing.finish().map_err(Report::from);
+                if plugged.is_err() && written.is_ok() {
+                    restore(container.directory, &config);
+                }
+                if let Err(report) = plugged.map_err(Report::from).and(written) {
                     drop(inside(&member, || member.unplug(&config.id)));
                     self.release(&member);
                     return Err(report);
@@ -67,12 +80,7 @@ impl Networks {
                     })
                 });
                 if gone.is_err() {
-                    // Restores the former networks; the first error is the one to report.
-                    drop(
-                        config
-                            .reconnected(&NetworkChange::Reload)
-                            .map(|before| container.directory.write_updated(&before)),
-                    );
+                    restore(container.directory, &config);
                 }
                 gone?;
                 Ok(None)
@@ -97,7 +105,9 @@ impl Networks {
         if let Some((handover, descriptors)) = member {
             let message = "the process that was making the change has sent too little";
             let member = Member::adopt(handover, descriptors);
-            self.members.push((self.next, member.ok_or_else(|| Report::new(ReportKind::Internal, message))?));
+            let member = member.ok_or_else(|| Report::new(ReportKind::Internal, message))?;
+            self.lost.remove(&member.record.name);
+            self.members.push((self.next, member));
             self.next += 1;
         }
         if let NetworkChange::Disconnect(name) = change {
@@ -110,6 +120,23 @@ impl Networks {
         self.know_each_other();
         self.begin_run(init);
         Ok(())
+    }
+
+    /// The child that was changing a running container was killed: its command is told that nothing was changed, and so
+    /// says the record. It may have left an interface and an address, which stays taken as long as the container has
+    /// that interface: until this change is made, or the container ends.
+    pub(in crate::monitor) fn lose_child(&mut self, change: &NetworkChange) {
+        let NetworkChange::Connect(endpoint) = change else { return };
+        let name = network_of(endpoint);
+        if self.member_of(&name).is_some() {
+            return;
+        }
+        if let Ok(config) = self.directory.config()
+            && let Ok(before) = config.reconnected(&NetworkChange::Disconnect(name.clone()))
+        {
+            drop(self.directory.write_updated(&before));
+        }
+        self.lost.insert(name);
     }
 
     /// The state after a change; ports that a helper publishes stay where they are.
@@ -134,7 +161,7 @@ impl Networks {
         endpoint: &Endpoint,
     ) -> Result<(Name, NewLease), Report> {
         let after = ContainerConfig { network: config.network_after(change)?, ..config.clone() };
-        let network = endpoint.network.clone().unwrap_or_else(Name::default_network).of_network();
+        let network = network_of(endpoint);
         let new = self.wanted(&after).into_iter().find(|(name, _)| *name == network);
         new.ok_or_else(|| Report::new(ReportKind::Internal, format!("the network `{network}` was joined already")))
     }
@@ -180,6 +207,11 @@ impl Networks {
     }
 }
 
+/// Restores the record of the former networks, after a change that has failed: that error is the one to report.
+fn restore(directory: &ContainerDir, before: &ContainerConfig) {
+    drop(before.reconnected(&NetworkChange::Reload).map(|record| directory.write_updated(&record)));
+}
+
 /// Whether slirp4netns or pasta connects the container, too.
 pub(in crate::monitor) fn has_helper(config: &ContainerConfig) -> bool {
     config.network.endpoints().iter().any(|endpoint| !endpoint.is_bridge())
@@ -190,6 +222,11 @@ pub(super) fn helper_families(config: &ContainerConfig) -> impl Iterator<Item = 
     let helper = config.network.endpoints().iter().find(|endpoint| !endpoint.is_bridge());
     let has_ipv6 = helper.is_some_and(Endpoint::has_ipv6);
     helper.map(|_| false).into_iter().chain(has_ipv6.then_some(true))
+}
+
+/// The network that an endpoint of a bridge is in.
+fn network_of(endpoint: &Endpoint) -> Name {
+    endpoint.network.clone().unwrap_or_else(Name::default_network).of_network()
 }
 
 /// The root namespace that the container is beneath.
