@@ -21,6 +21,8 @@ pub(super) struct Directory {
     owners: Owners,
     own: Name,
     known: HashMap<Name, Entry>,
+    /// The number of the query that is being answered: each begins with who asks.
+    query: u64,
 }
 
 /// One network.
@@ -28,6 +30,8 @@ pub(super) struct Directory {
 struct Entry {
     record: Watched<Option<NetworkRecord>>,
     leases: Watched<Leases>,
+    /// The queries for which they were looked at last: once for each is enough.
+    looked_at: [u64; 2],
 }
 
 /// The files in a network's `leases/`. Each is read again only when it has changed itself: a hundred members come and
@@ -37,7 +41,7 @@ type Leases = HashMap<IpAddr, Watched<Option<Rc<Lease>>>>;
 impl Directory {
     /// For the network `own` of the store at `root`, whose members `owners` knows.
     pub(super) fn new(root: &Path, own: Name, owners: Owners) -> Self {
-        Self { networks: Networks::of(root), owners, own, known: HashMap::new() }
+        Self { networks: Networks::of(root), owners, own, known: HashMap::new(), query: 0 }
     }
 
     fn entry(&mut self, network: &Name) -> &mut Entry {
@@ -45,17 +49,27 @@ impl Directory {
         self.known.entry(network.clone()).or_insert_with(|| Entry {
             record: Watched::new(networks.directory(network).join("network.json")),
             leases: Watched::new(networks.leases_directory(network)),
+            looked_at: [0; 2],
         })
     }
 
     /// The record of a network that has one.
     fn record(&mut self, network: &Name) -> Option<&NetworkRecord> {
-        let networks = self.networks.clone();
-        self.entry(network).record.get(|_, _| networks.load(network).ok().flatten()).as_ref()
+        let (networks, query) = (self.networks.clone(), self.query);
+        let Entry { record, looked_at: [last, _], .. } = self.entry(network);
+        if std::mem::replace(last, query) == query {
+            return record.value().as_ref();
+        }
+        record.get(|_, _| networks.load(network).ok().flatten()).as_ref()
     }
 
     fn leases(&mut self, network: &Name) -> &Leases {
-        self.entry(network).leases.get(list)
+        let query = self.query;
+        let Entry { leases, looked_at: [_, last], .. } = self.entry(network);
+        if std::mem::replace(last, query) == query {
+            return leases.value();
+        }
+        leases.get(list)
     }
 
     /// The lease of an address, if its owner is watched by a monitor: what a killed one has left is not found any more.
@@ -79,6 +93,7 @@ impl Directory {
 
 impl Names for Directory {
     fn asker(&mut self, address: IpAddr) -> Asker {
+        self.query += 1;
         let own = self.own.clone();
         // Also that of a member whose monitor was killed: it still asks.
         let lease = self.leases(&own).get(&address).and_then(|file| file.value().clone());
