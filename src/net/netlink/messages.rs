@@ -50,6 +50,7 @@ impl Veth<'_> {
             LinkAttribute::Address(self.mac.bytes().to_vec()),
             LinkAttribute::NetNsFd(self.namespace.as_raw_fd()),
         ];
+        peer.attributes.extend(one_queue());
         let mut link = up_message();
         link.attributes = vec![
             LinkAttribute::IfName(self.name.to_owned()),
@@ -60,8 +61,16 @@ impl Veth<'_> {
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
             ]),
         ];
+        link.attributes.extend(one_queue());
         Request { step: "create a veth pair", message: RouteNetlinkMessage::NewLink(link), flags: NEW }
     }
+}
+
+/// One queue each way instead of one for each CPU, which all have entries in sysfs: a third of the time that a pair takes
+/// with two CPUs. It is as fast: veth has no lock and no memory for a queue, and hands a packet over on the CPU that sends
+/// it (the kernel's drivers/net/veth.c).
+fn one_queue() -> [LinkAttribute; 2] {
+    [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)]
 }
 
 /// Creates a bridge, up, as the interface `index`. Its own MAC address keeps it from taking that of one of its ports,
