@@ -101,6 +101,8 @@ impl Networks {
         config: &ContainerConfig,
         home: impl Fn() -> Result<OwnedFd, userns::Error>,
     ) -> Result<(), Error> {
+        // A new run has none of the interfaces of the last one.
+        self.give_back_lost();
         let before = self.members.len();
         let joined = self.wanted(config).into_iter().try_for_each(|(name, new)| {
             let member = self.joiner.join(&name, new, &home)?;
@@ -306,6 +308,10 @@ impl Networks {
         for (_, member) in std::mem::take(&mut self.members) {
             self.release(&member);
         }
+        self.give_back_lost();
+    }
+
+    fn give_back_lost(&mut self) {
         for name in std::mem::take(&mut self.lost) {
             self.give_back(&name);
         }
