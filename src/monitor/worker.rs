@@ -190,8 +190,8 @@ impl Worker {
         Some(current.job.connection)
     }
 
-    /// Kills the child that is changing the networks of the running container, and returns the change. Its command waits
-    /// on.
+    /// Kills the child that is changing the networks of the running container, and returns the change. Its command
+    /// waits on.
     pub(super) fn kill_network_change(&self) -> Option<&NetworkChange> {
         let current = self.current.as_ref().filter(|current| current.was_running)?;
         let Task::Network(change) = &current.job.task else { return None };

@@ -66,9 +66,9 @@ impl Veth<'_> {
     }
 }
 
-/// One queue each way instead of one for each CPU, which all have entries in sysfs: a third of the time that a pair takes
-/// with two CPUs. It is as fast: veth has no lock and no memory for a queue, and hands a packet over on the CPU that sends
-/// it (the kernel's drivers/net/veth.c).
+/// One queue each way instead of one for each CPU, which all have entries in sysfs: with two CPUs they are a third of
+/// the time that a pair takes. One is as fast: veth has no lock and no memory for a queue, and hands a packet over on
+/// the CPU that sends it (the kernel's drivers/net/veth.c).
 fn one_queue() -> [LinkAttribute; 2] {
     [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)]
 }
