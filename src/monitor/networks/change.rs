@@ -60,10 +60,9 @@ impl Networks {
                     })
                 });
                 let written = writing.finish().map_err(Report::from);
-                if plugged.is_err() && written.is_ok() {
-                    restore(container.directory, &config);
-                }
                 if let Err(report) = plugged.map_err(Report::from).and(written) {
+                    // Also if it could not be written: it may have its name, and only its directory not be synced.
+                    restore(container.directory, &config);
                     drop(inside(&member, || member.unplug(&config.id)));
                     self.release(&member);
                     return Err(report);
