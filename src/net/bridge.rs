@@ -35,7 +35,7 @@ const FIRST: u32 = 1;
 /// How long the kernel may take to remove an interface whose owner was killed.
 const GOES: Duration = Duration::from_secs(2);
 
-/// How long an init may be hidden: for two system calls, of a process that may have to wait for a CPU.
+/// How long an init may be hidden: for three system calls, of a process that may have to wait for a CPU.
 const HIDES: Duration = Duration::from_secs(1);
 
 /// Sysctls of a network's namespace: packets pass from the bridge to the way out; a relay may connect by a client's
@@ -237,7 +237,8 @@ fn unless_missing(error: Refused) -> Result<(), Refused> {
 }
 
 /// Enters the network namespace of a process by its pidfd: the process may end meanwhile, and another one get its
-/// number. While it changes its IDs, an init is hidden from everybody (PR_SET_DUMPABLE(2const)), so this tries again.
+/// number. An init whose root is another ID of the host than the user's is hidden from everybody while it changes to it
+/// (PR_SET_DUMPABLE(2const)), so this tries again.
 fn enter_that_of(process: BorrowedFd<'_>) -> Result<(), Refused> {
     let deadline = Instant::now() + HIDES;
     loop {

@@ -219,6 +219,24 @@ fn a_container_with_id_maps_of_its_own_is_connected() {
 }
 
 #[test]
+fn an_init_that_is_hidden_while_it_changes_its_ids_is_connected() {
+    require!(program "strace");
+    // Its root is another ID than the user's.
+    if Set::current() != Set::Full {
+        return;
+    }
+    let lab = lab(&[]);
+    // newuidmap is not needed as long as it runs: a traced program gains no rights.
+    start(&lab, "one", &["app"]);
+    let hides = ["-e", "inject=setresuid:delay_exit=300000", "-e", "inject=setns:delay_enter=100000:when=2"];
+    let trace = lab.work("trace");
+    let strace = lab.program("strace", ["-f", "-qq", "-e", "trace=setns,setresuid", "-o"]).arg(&trace).args(hides);
+    let run = strace.arg(Lab::rc_path()).args(["run", "--rm", "--userns", "nomap", "--network", "app"]);
+    drop(run.args(["payload", "/payload", "exit", "7"]).run().exits(7));
+    lab.remove_containers();
+}
+
+#[test]
 fn a_network_is_joined_although_the_runtime_directory_was_removed() {
     let lab = lab(&[]);
     start(&lab, "one", &["app"]);
