@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use crate::kill_storm::monitor;
@@ -32,7 +33,11 @@ fn kill_at_once(pids: &[i32]) {
     for signal in [Signal::STOP, Signal::KILL] {
         for pid in pids {
             let pid = rustix::process::Pid::from_raw(*pid).expect("a PID");
-            rustix::process::kill_process(pid, signal).expect("it can be killed");
+            match rustix::process::kill_process(pid, signal) {
+                // The kernel has killed it with its monitor.
+                Err(Errno::SRCH) if signal == Signal::KILL => {}
+                sent => sent.expect("it can be killed"),
+            }
         }
     }
     pids.iter().for_each(|pid| wait::until("it is dead", || is_gone(*pid)));

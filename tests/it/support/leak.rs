@@ -5,7 +5,7 @@
 //! compares them before and after the run.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,11 +24,19 @@ pub(super) fn look(lab: &Lab) -> Vec<String> {
     found
 }
 
-/// Kills remaining processes and removes the lab's files, some of which may belong to subordinate IDs.
+/// Kills remaining processes, and removes their cgroups and the lab's files. Some files may belong to subordinate IDs.
 pub(super) fn sweep(lab: &Lab) {
+    let groups: Vec<PathBuf> = entries(&lab.store().join("containers")).filter_map(|id| lab.group(&id)).collect();
     let supervisors = lab.supervisors.lock().map(|mut list| std::mem::take(&mut *list)).unwrap_or_default();
     for mut supervisor in supervisors {
         supervisor.end();
+    }
+    for group in &groups {
+        remove_group(group);
+        if let Some(pod) = group.parent().filter(|parent| parent.to_string_lossy().contains("/rc-pod-")) {
+            // Not if other members are left.
+            drop(fs::remove_dir(pod));
+        }
     }
     if fs::remove_dir_all(lab.root()).is_ok() {
         return;
@@ -41,6 +49,14 @@ pub(super) fn sweep(lab: &Lab) {
         command.args(&words[1..]).arg(lab.root()).stderr(std::process::Stdio::null());
         drop(command.status());
     }
+}
+
+/// Removes a cgroup without processes, and those in it.
+fn remove_group(group: &Path) {
+    for name in entries(group).map(|name| group.join(name)).filter(|path| path.is_dir()) {
+        remove_group(&name);
+    }
+    drop(fs::remove_dir(group));
 }
 
 /// Supervisors that do not exit, with the processes beneath them.
