@@ -1,5 +1,6 @@
-//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`. A range of the host for one port of
-//! the container stands for a free port of that range, as in docker.
+//! Published ports: `--publish [[IP:][HOST_PORT[-LAST]]:]PORT[-LAST][/tcp|udp]`, or docker's other form,
+//! `target=PORT[,published=HOST_PORT][,protocol=tcp|udp]`. A range of the host for one port of the container stands for
+//! a free port of that range, as in docker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -144,8 +145,10 @@ fn collide(a: &PortMapping, b: &PortMapping) -> bool {
 
 fn parse(text: &str) -> Result<PortRequest, Invalid> {
     let invalid = |reason: &str| Invalid::new("port", text, reason);
-    let (rest, protocol) = match text.split_once('/') {
-        None => (text, Protocol::Tcp),
+    let pairs = text.contains('=').then(|| from_pairs(text)).transpose().map_err(&invalid)?;
+    let short = pairs.as_deref().unwrap_or(text);
+    let (rest, protocol) = match short.split_once('/') {
+        None => (short, Protocol::Tcp),
         Some((rest, word)) if word.eq_ignore_ascii_case("tcp") => (rest, Protocol::Tcp),
         Some((rest, word)) if word.eq_ignore_ascii_case("udp") => (rest, Protocol::Udp),
         Some((_, word)) if word.eq_ignore_ascii_case("sctp") => {
@@ -194,6 +197,27 @@ fn parse(text: &str) -> Result<PortRequest, Invalid> {
     Ok(PortRequest { host_ip: address, host_port, host_last, container_port: *container.start(), count, protocol })
 }
 
+/// The short form of `target=80,published=8080,protocol=tcp`.
+fn from_pairs(text: &str) -> Result<String, &'static str> {
+    const KEYS: &str = "it must have the keys target, published and protocol, each at most once, as KEY=VALUE";
+    let (mut target, mut published, mut protocol) = (None, None, None);
+    for pair in text.split(',') {
+        let (key, value) = pair.split_once('=').ok_or(KEYS)?;
+        let place = match key {
+            "target" => &mut target,
+            "published" => &mut published,
+            "protocol" => &mut protocol,
+            _ => return Err(KEYS),
+        };
+        // A value with an address or a protocol of its own would be another form.
+        if place.replace(value).is_some() || value.contains([':', '/']) {
+            return Err(KEYS);
+        }
+    }
+    let target = target.ok_or("it has no target, the port of the container")?;
+    Ok(format!("{}:{target}/{}", published.unwrap_or_default(), protocol.unwrap_or("tcp")))
+}
+
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let port = |text: &str| {
         text.parse::<u16>().ok().filter(|port| *port > 0 && text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -240,6 +264,8 @@ mod tests {
             // A free one of the range, which is looked up.
             (&["8000-8002:80"], &["* 20000 80 tcp"]),
             (&["8080:80", "8080:80"], &["* 8080 80 tcp"]),
+            (&["target=80", "published=53,protocol=udp,target=53"], &["* 20000 80 tcp", "* 53 53 udp"]),
+            (&["target=80-81,published=8000-8001"], &["* 8000 80 tcp", "* 8001 81 tcp"]),
             (&["127.0.0.1:80:80", "127.0.0.2:80:80"], &["127.0.0.1 80 80 tcp", "127.0.0.2 80 80 tcp"]),
         ] {
             assert_eq!(publish(published), Ok(expected.iter().map(|&s| s.to_owned()).collect()), "{published:?}");
@@ -280,6 +306,14 @@ mod tests {
             "8080:",
             "80 ",
             "localhost:80:80",
+            "published=80",
+            "target=",
+            "target=80,",
+            "target=80,target=81",
+            "target=80,mode=host",
+            "target=80,protocol=sctp",
+            "target=80/udp",
+            "target=80,published=127.0.0.1:80",
         ] {
             assert!(publish(&[bad]).is_err(), "{bad}");
         }

@@ -38,7 +38,7 @@ pub(crate) struct NetworkArgs {
     /// Leave the image's /etc/hosts as it is
     #[arg(long, conflicts_with = "add_host")]
     no_hosts: bool,
-    /// Publish a port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp])
+    /// Publish a port, or a range of ports, to the host ([[IP:][HOST_PORT]:]PORT[/tcp|udp], or target=PORT,...)
     #[arg(short, long, value_name = "PORT")]
     publish: Vec<String>,
 }
