@@ -7,6 +7,7 @@ use super::dependents::Dependents;
 use super::facts::block_devices;
 use super::happened;
 use super::observer::Observer;
+use super::pods;
 use super::select::{Selection, each, each_even_damaged, find};
 use super::sweep::sweep_all;
 use crate::container::{self, Condition, Container, Removal, Removing, Waiting};
@@ -30,6 +31,7 @@ pub(crate) fn stop(
     how: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<(), Report> {
+    let store = &context.store_to_read()?;
     let is_of_many = selection.is_of_many();
     let begin = |container: Container| {
         if is_of_many && !container.is_running() {
@@ -44,10 +46,13 @@ pub(crate) fn stop(
         let stopping = container::stop(&container, how.signal, how.timeout);
         Ok(Some((stopping, container)))
     };
-    each(context, &context.store_to_read()?, selection, observer, begin, |(stopping, container)| {
+    each(context, store, selection, observer, begin, |(stopping, container)| {
         // A container that does not run counts as stopped.
         let was_running = stopping.finish(&container)?.is_some();
         Ok(was_running || !is_of_many)
+    })?;
+    pods::each_of_all(context, store, selection, observer, |pod| {
+        if pod.status == Status::Paused { Ok(false) } else { pods::stop_process(store, pod, how.timeout) }
     })
 }
 
@@ -62,7 +67,11 @@ pub(crate) fn kill(
         let is_skipped = selection.all && !container.takes_signals();
         if is_skipped { Ok(None) } else { Ok(Some(container::signal(&container, signal)?)) }
     };
-    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
+    let store = &context.store_to_read()?;
+    each(context, store, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))?;
+    pods::each_of_all(context, store, selection, observer, |pod| {
+        if signal == Signal::KILL { pods::kill_process(store, pod) } else { Ok(false) }
+    })
 }
 
 /// Freezes all processes of containers, all at the same time. A selection of many means the running ones.
@@ -71,7 +80,9 @@ pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn
         let is_skipped = selection.is_of_many() && container.status != Status::Running;
         if is_skipped { Ok(None) } else { Ok(Some(container::pause(&container)?)) }
     };
-    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
+    let store = &context.store_to_read()?;
+    each(context, store, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))?;
+    pods::each_of_all(context, store, selection, observer, |pod| pods::pause_process(store, pod))
 }
 
 /// Thaws all processes of containers, all at the same time. A selection of many means the paused ones.
@@ -80,7 +91,9 @@ pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut d
         let is_skipped = selection.is_of_many() && container.status != Status::Paused;
         if is_skipped { Ok(None) } else { Ok(Some(container::unpause(&container)?)) }
     };
-    each(context, &context.store_to_read()?, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))
+    let store = &context.store_to_read()?;
+    each(context, store, selection, observer, begin, |asked| Ok(asked.finish().map(|()| true)?))?;
+    pods::each_of_all(context, store, selection, observer, |pod| pods::unpause_process(store, pod))
 }
 
 /// Removes containers, even damaged ones, and everything that killed processes left in the store. The running ones end

@@ -3,6 +3,8 @@
 mod clone;
 mod control;
 mod create;
+mod of_all;
+mod process;
 mod remove;
 mod select;
 mod start;
@@ -12,6 +14,8 @@ pub(crate) use clone::{ClonePod, clone_pod};
 pub(crate) use control::{kill_pods, pause_pods, restart_pods, unpause_pods};
 pub(crate) use create::create_pod;
 pub(super) use create::{planned, with_pod};
+pub(super) use of_all::each_of_all;
+pub(super) use process::{kill_process, pause_process, stop_process, unpause_process};
 pub(crate) use remove::{prune_pods, remove_pods};
 pub(super) use remove::{remove_ended, remove_with_members};
 pub(crate) use select::PodSelection;

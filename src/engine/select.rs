@@ -128,22 +128,13 @@ fn is_up(status: Status) -> bool {
     !matches!(status, Status::Created | Status::Initialized | Status::Exited | Status::Removing)
 }
 
-/// The pods that a selection of all has: podman's infra containers are among its containers.
-pub(super) fn pods_of_all(context: &Context, store: &Store, selection: &Selection) -> Result<Vec<Container>, Report> {
-    let Listing { containers, pods, .. } = container::list(store)?;
-    let all: Vec<_> = containers.iter().map(facts).collect();
-    let filters = networks::in_filters(store, &selection.filters);
-    let filter = ContainerFilter::parse(&filters, context.clock(), |name| created(name, &all))?;
-    Ok(pods.into_iter().filter(|pod| filter.matches(facts(pod))).collect())
-}
-
 /// What filters compare.
 pub(crate) fn facts(container: &Container) -> ContainerFacts<'_> {
     ContainerFacts { config: &container.config, state: &container.state, status: container.status }
 }
 
 /// When the container of this name or unique prefix of an ID was created.
-fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
+pub(super) fn created(name: &str, all: &[ContainerFacts<'_>]) -> Option<Timestamp> {
     let found = all.iter().find(|facts| facts.config.name.as_str() == container::bare_name(name)).or_else(|| {
         let mut by_id = all.iter().filter(|facts| facts.config.id.as_str().starts_with(name));
         by_id.next().filter(|_| by_id.next().is_none())

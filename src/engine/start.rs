@@ -5,8 +5,9 @@ use super::control::Stop;
 use super::happened;
 use super::needed::{ensure_runs, initialize, start_one};
 use super::observer::Observer;
-use super::select::{Selection, each, pods_of_all};
-use crate::container::{self, Container, Environment, FrontEnd, Manager, Started};
+use super::pods;
+use super::select::{Selection, each};
+use crate::container::{self, Container, FrontEnd, Manager, Started};
 use crate::monitor::Status;
 use crate::types::{DetachKeys, Report, ReportKind};
 
@@ -51,29 +52,16 @@ pub(crate) fn start(
         last = start_one(context, &environment, container.again()?, front_end)?;
         Ok(true)
     })?;
-    if selection.all {
-        start_pods_of_all(context, &environment, selection, observer)?;
-    }
-    Ok(last)
-}
-
-/// Starts the pods of a selection of all that no container has started, without their containers. Source: podman, which
-/// starts their infra containers.
-fn start_pods_of_all(
-    context: &Context,
-    environment: &Environment,
-    selection: &Selection,
-    observer: &mut dyn Observer,
-) -> Result<(), Report> {
-    let has_process = |pod: &Container| pod.config.sandbox.as_ref().is_some_and(|pod| pod.has_process);
-    let pods = pods_of_all(context, &environment.store, selection)?;
-    for pod in pods.iter().filter(|pod| has_process(pod) && pod.can_start()) {
-        let started = ensure_runs(context, &environment.manager, &pod.config.name, &pod.config.id);
-        if observer.item(pod.config.id.as_str(), started.map(|()| true)).is_break() {
-            break;
+    // Those that none of their containers has started.
+    pods::each_of_all(context, &environment.store, selection, observer, |pod| {
+        let has_process = pod.config.sandbox.as_ref().is_some_and(|pod| pod.has_process);
+        let is_due = has_process && pod.can_start();
+        if is_due {
+            ensure_runs(context, &environment.manager, &pod.config.name, &pod.config.id)?;
         }
-    }
-    Ok(())
+        Ok(is_due)
+    })?;
+    Ok(last)
 }
 
 /// Prepares containers for their start, without running their programs. A selection of many means those for which that

@@ -73,6 +73,41 @@ fn a_paused_pod_is_frozen_whole() {
 }
 
 #[test]
+fn what_is_asked_of_all_containers_is_asked_of_the_processes_of_pods_too() {
+    let (lab, id) = lab(&["--network", "none"]);
+    start(&lab, "one", &[], &["sleep"]);
+    let member = lab.rc(["inspect", "--format", "{{.Id}}", "one"]).run().text();
+    let all = |words: &[&str]| lab.rc([words[0], "--all"]).args(&words[1..]).run();
+    let (member_only, both) = (format!("{member}\n"), format!("{member}\n{id}\n"));
+    let has_group = lab.group(&member).is_some();
+    if has_group {
+        all(&["pause"]).prints(&both);
+        is(&lab, "Paused", 1);
+        // A stop of all skips what is frozen.
+        all(&["stop"]).prints("");
+        all(&["unpause"]).prints(&both);
+        is(&lab, "Running", 1);
+    }
+    all(&["kill", "--signal", "CONT"]).prints(&member_only);
+    all(&["stop", "-t", "0", "--filter", "name=other"]).prints("");
+    is(&lab, "Running", 1);
+    all(&["stop", "-t", "0"]).prints(&both);
+    is(&lab, "Exited", 1);
+    // The member starts its pod.
+    all(&["start"]).prints(&member_only);
+    is(&lab, "Running", 1);
+    all(&["kill"]).prints(&both);
+    wait_for(&lab, "Exited");
+    all(&["kill"]).prints("");
+    let events = ["events", "--stream=false", "--filter", "type=pod", "--format", "{{.Status}}"];
+    let events = lab.rc(events).run().text();
+    let expected =
+        if has_group { "create start pause unpause stop start kill" } else { "create start stop start kill" };
+    assert_eq!(events.lines().collect::<Vec<_>>().join(" "), expected);
+    remove(&lab);
+}
+
+#[test]
 fn logs_processes_and_usage_are_those_of_all_members() {
     let (lab, id) = lab(&["--network", "none"]);
     start(&lab, "one", &[], &["echo", "hello"]);

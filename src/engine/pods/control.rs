@@ -4,6 +4,7 @@ use super::super::context::Context;
 use super::super::control::Stop;
 use super::super::happened;
 use super::super::observer::Observer;
+use super::process::kill_process;
 use super::select::{PodSelection, each, id};
 use super::start::start_members;
 use super::stop::stop;
@@ -23,10 +24,10 @@ pub(crate) fn kill_pods(
     each(store, selection, id, observer, |pod, observer| {
         let running = pod.members.iter().filter(|member| member.takes_signals());
         at_once(running, observer, |member| container::signal(member, signal))?;
-        if signal == Signal::KILL && pod.sandbox.is_running() {
-            container::stop(&pod.sandbox, Some(signal), Some(0)).finish(&pod.sandbox)?;
+        let has_ended = signal == Signal::KILL && kill_process(store, &pod.sandbox)?;
+        if !has_ended {
+            happened::to_container(store, &pod.sandbox.config, "kill");
         }
-        happened::to_container(store, &pod.sandbox.config, "kill");
         Ok(true)
     })
 }

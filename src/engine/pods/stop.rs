@@ -2,8 +2,8 @@
 
 use super::super::context::Context;
 use super::super::control::Stop;
-use super::super::happened;
 use super::super::observer::Observer;
+use super::process::stop_process;
 use super::select::{PodSelection, each, name};
 use crate::container;
 use crate::pod::Pod;
@@ -37,9 +37,5 @@ pub(super) fn stop(store: &Store, pod: &Pod, how: &Stop, observer: &mut dyn Obse
     if let Some(report) = failed {
         return Err(report);
     }
-    if pod.sandbox.is_running() {
-        container::stop(&pod.sandbox, None, how.timeout).finish(&pod.sandbox)?;
-        happened::to_container(store, &pod.sandbox.config, "stop");
-    }
-    Ok(())
+    stop_process(store, &pod.sandbox, how.timeout).map(drop)
 }
