@@ -56,7 +56,7 @@ pub(crate) use redact::redact;
 pub(super) use registry::retry_delay;
 pub(crate) use registry::{RegistryArgs, Secret};
 pub(crate) use run::RunArgs;
-pub(crate) use selection::{FilterArgs, LatestArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs};
+pub(crate) use selection::{FilterArgs, LatestArgs, NameArgs, PauseArgs, SelectionArgs, StopArgs, stop_timeout};
 pub(crate) use signing::SigningArgs;
 
 /// Lets every switch of a command also take `=true` and `=false`, as with podman and docker: scripts write `--rm=true`.

@@ -1,7 +1,7 @@
 //! `rc rm`.
 
 use super::Ctx;
-use super::args::{LatestArgs, SelectionArgs};
+use super::args::{LatestArgs, SelectionArgs, stop_timeout};
 use super::observer::Screen;
 use crate::container::Removal;
 use crate::engine::{self, Selection};
@@ -23,8 +23,8 @@ pub(crate) struct Args {
     /// Act only on containers that match: KEY=VALUE
     #[arg(long = "filter", value_name = "FILTER")]
     filters: Vec<String>,
-    /// With --force, seconds between the stop signal and SIGKILL (default: kill at once)
-    #[arg(short, long, value_name = "SECONDS")]
+    /// With --force, seconds between the stop signal and SIGKILL (default: kill at once; -1: no SIGKILL)
+    #[arg(short, long, value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
     /// Remove the anonymous volumes of the container
     #[arg(short, long)]

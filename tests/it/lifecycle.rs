@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{self, PATIENCE};
 use crate::support::{Exit, Lab, Set, Signal};
 
 /// `rc run -d --name NAME --network none payload /payload WORDS`; returns the ID.
@@ -205,6 +205,25 @@ fn stop_asks_and_then_kills() {
     stop.is(0, "stubborn\n", "");
     assert_eq!(field(&lab, "stubborn", "{{.State.ExitCode}}"), "137");
     lab.remove_containers();
+}
+
+#[test]
+fn a_stop_without_a_timeout_kills_nobody() {
+    let lab = Lab::with_payload();
+    // The first stop has no timeout of its own, and the second one's counts.
+    for (of_container, of_stop) in [("-1", &[][..]), ("0", &["-t", "-1"])] {
+        let run = ["run", "-d", "--name", "slow", "--network", "none", "--stop-timeout", of_container, "payload"];
+        lab.rc(run).args(["/payload", "signals", "2"]).run().succeeds();
+        lab.ready("slow");
+        let stopping = lab.rc(["stop", "slow"]).args(of_stop).start();
+        wait::until("it is asked", || lab.rc(["logs", "slow"]).run().stdout().contains("SIGTERM").then_some(()));
+        lab.rc(["kill", "-s", "USR1", "slow"]).run().succeeds();
+        stopping.wait().prints("slow\n");
+        assert_eq!(field(&lab, "slow", "{{.State.ExitCode}}"), "0");
+        lab.rc(["rm", "-f", "-t", "-1", "slow"]).run().prints("slow\n");
+    }
+    let refused = lab.rc(["stop", "-t", "-2", "slow"]).run().exits(125);
+    assert!(refused.stderr().contains("--time"), "{refused}");
 }
 
 #[test]

@@ -12,10 +12,10 @@ use super::limits::LimitArgs;
 use super::mounts::MountArgs;
 use super::network::ContainerNetworkArgs;
 use super::process::ProcessArgs;
-use super::redact;
 use super::security::SecurityArgs;
 use super::service::ServiceArgs;
 use super::users::UserArgs;
+use super::{redact, stop_timeout};
 use crate::plan::{PullPolicy, Request};
 use crate::types::Report;
 
@@ -52,8 +52,8 @@ pub(crate) struct ContainerArgs {
     /// Signal to stop the container (default: the image's, or SIGTERM)
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
-    /// Seconds that the container has to exit when it is stopped, before it is killed
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds that the container has to exit when it is stopped, before it is killed; -1: it is not killed
+    #[arg(long, value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     stop_timeout: Option<u32>,
     /// Ulimit options: NAME=SOFT[:HARD]
     #[arg(long, value_name = "LIMIT")]

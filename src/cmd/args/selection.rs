@@ -1,3 +1,4 @@
+use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use crate::engine::{self, Context, Selection, Stop};
@@ -90,14 +91,20 @@ impl From<PauseArgs> for Selection {
     }
 }
 
+/// Reads the seconds before SIGKILL. -1 is as long as it takes: 136 years.
+pub(crate) fn stop_timeout(text: &str) -> Result<u32, ParseIntError> {
+    if text == "-1" { Ok(u32::MAX) } else { text.parse() }
+}
+
 /// How `stop` and `restart` stop a container.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StopArgs {
     /// Signal to send (default: the container's own)
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<Signal>,
-    /// Seconds to wait before SIGKILL (default: the container's own); 0 kills at once
-    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    /// Seconds to wait before SIGKILL (default: the container's own); 0 kills at once, -1 never
+    #[arg(short, long, visible_alias = "timeout")]
+    #[arg(value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
 }
 

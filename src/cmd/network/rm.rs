@@ -1,6 +1,7 @@
 //! `rc network rm`.
 
 use crate::cmd::Ctx;
+use crate::cmd::args::stop_timeout;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveNetworks};
 use crate::error::{Error, Exit};
@@ -12,8 +13,8 @@ pub(crate) struct Args {
     /// Remove the containers that use a network first, and ignore missing networks
     #[arg(short, long)]
     force: bool,
-    /// With --force, seconds between the stop signal and SIGKILL for these containers (default: 10)
-    #[arg(short, long, value_name = "SECONDS")]
+    /// With --force, seconds between the stop signal and SIGKILL for these containers (default: 10; -1: no SIGKILL)
+    #[arg(short, long, value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
     /// The networks' names or IDs
     #[arg(required = true, value_name = "NETWORK")]

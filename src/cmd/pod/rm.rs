@@ -2,7 +2,7 @@
 
 use super::act;
 use crate::cmd::Ctx;
-use crate::cmd::args::PodNameArgs;
+use crate::cmd::args::{PodNameArgs, stop_timeout};
 use crate::container::Removal;
 use crate::engine::{self, PodSelection};
 use crate::error::{Error, Exit};
@@ -18,8 +18,8 @@ pub(crate) struct Args {
     /// Ignore missing pods
     #[arg(short, long)]
     ignore: bool,
-    /// With --force, seconds between the stop signal and SIGKILL (default: 10)
-    #[arg(short, long, value_name = "SECONDS")]
+    /// With --force, seconds between the stop signal and SIGKILL (default: 10; -1: no SIGKILL)
+    #[arg(short, long, value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
 }
 

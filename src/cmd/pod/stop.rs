@@ -2,7 +2,7 @@
 
 use super::act;
 use crate::cmd::Ctx;
-use crate::cmd::args::PodNameArgs;
+use crate::cmd::args::{PodNameArgs, stop_timeout};
 use crate::engine::{self, PodSelection, Stop};
 use crate::error::{Error, Exit};
 
@@ -14,8 +14,9 @@ pub(crate) struct Args {
     /// Ignore missing pods
     #[arg(short, long)]
     ignore: bool,
-    /// Seconds to wait before SIGKILL (default: each container's own); 0 kills at once
-    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    /// Seconds to wait before SIGKILL (default: each container's own); 0 kills at once, -1 never
+    #[arg(short, long, visible_alias = "timeout")]
+    #[arg(value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
 }
 

@@ -1,6 +1,7 @@
 //! `rc volume rm`.
 
 use crate::cmd::Ctx;
+use crate::cmd::args::stop_timeout;
 use crate::cmd::observer::Screen;
 use crate::engine::{self, RemoveVolumes};
 use crate::error::{Error, Exit};
@@ -15,8 +16,9 @@ pub(crate) struct Args {
     /// Remove the containers that use a volume first, and ignore missing volumes
     #[arg(short, long)]
     force: bool,
-    /// With --force, seconds between the stop signal and SIGKILL for these containers (default: 10)
-    #[arg(short, long, value_name = "SECONDS", visible_alias = "timeout")]
+    /// With --force, seconds between the stop signal and SIGKILL for these containers (default: 10; -1: no SIGKILL)
+    #[arg(short, long, visible_alias = "timeout")]
+    #[arg(value_name = "SECONDS", value_parser = stop_timeout, allow_negative_numbers = true)]
     time: Option<u32>,
     /// The volumes' names
     #[arg(value_name = "VOLUME")]
