@@ -65,3 +65,9 @@ pub use cli::{definition, main};
 // For tests that handle a cgroup without a container.
 #[doc(hidden)]
 pub use runtime::cgroup;
+
+/// Takes a packet as the name server of a network does; panics if it answers nonsense.
+#[cfg(fuzzing)]
+pub fn take_dns_packet(bytes: &[u8]) {
+    net::take_dns_packet(bytes, bytes.len());
+}

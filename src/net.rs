@@ -63,6 +63,8 @@ mod wait;
 mod way_out;
 
 pub(crate) use bridge::{probe as probe_bridge, remove_interfaces};
+#[cfg(fuzzing)]
+pub(crate) use dns::take as take_dns_packet;
 pub(crate) use driver::{Driver, Running, StartingNetwork, Token, open_doors, start};
 pub(crate) use drivers::{driver, endpoint_driver};
 pub(crate) use error::Error;

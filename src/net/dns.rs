@@ -26,6 +26,8 @@
 mod answer;
 mod directory;
 mod forwards;
+#[cfg(any(test, fuzzing))]
+mod hostile;
 mod outcome;
 mod outlets;
 pub(super) mod owners;
@@ -42,6 +44,8 @@ mod tests;
 mod upstream;
 mod watched;
 
+#[cfg(fuzzing)]
+pub(crate) use hostile::take;
 pub(super) use process::NameServer;
 pub(super) use settings::Settings;
 pub(super) use sockets::Sockets;

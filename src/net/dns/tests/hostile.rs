@@ -1,12 +1,10 @@
 //! Whatever a container sends: no panic, no long work, and answers that are answers.
 
-use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::RecordType;
 
-use super::{Table, ip, name, query};
-use crate::net::dns::answer::{Answer, Transport};
+use super::query;
+use crate::net::dns::hostile::{Outcome, take};
 use crate::net::dns::query::{Query, Rejected, judge};
-use crate::net::dns::resolver::{Asker, Decision, decide};
 use crate::sys::cpus::time_of_thread;
 
 /// xorshift64*.
@@ -66,51 +64,18 @@ fn no_packet_makes_it_panic_or_answer_nonsense() {
     let seed = std::env::var("RC_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed);
     let count = std::env::var("RC_TEST_PACKETS").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000);
     let mut chance = Chance(seed);
-    let mut table = Table::default().with("app", &["web"], &["10.89.1.2", "fd00::2"]);
-    let asker = Asker { networks: vec![name("app")], dns: Vec::new(), links: Vec::new(), has_way_out: true };
     let seeds = seeds();
-    let (mut answered, mut forwarded, mut rejected) = (0, 0, 0);
+    let mut counts = [0; 4];
     for turn in 0..count {
         let bytes = mutated(&seeds[chance.below(seeds.len())], &mut chance);
-        match Query::read(&bytes) {
-            Ok(query) => {
-                let decision = decide(&query, &asker, &mut table, || Some(ip("192.0.2.9")), turn);
-                let answer = match decision {
-                    Decision::Answer(answer) => answer,
-                    Decision::Forward => Answer::error(ResponseCode::ServFail),
-                };
-                let code = answer.code;
-                let answer = answer.encode(&query, Transport::Datagram);
-                check_answer(&bytes, &answer);
-                if code == ResponseCode::ServFail { forwarded += 1 } else { answered += 1 }
-            }
-            Err(Rejected::With(answer)) => {
-                rejected += 1;
-                let header = Message::from_vec(&answer).expect("a header");
-                assert_eq!(header.metadata.message_type, MessageType::Response);
-                assert_eq!(answer[..2], bytes[..2]);
-            }
-            Err(Rejected::Silently) => assert!(bytes.len() < 12 || bytes[2] & 0x80 != 0, "{bytes:x?}"),
-        }
-        // A server may be as hostile as a container.
+        counts[take(&bytes, turn) as usize] += 1;
+        // A server that knows the query.
         judge(&seeds[chance.below(seeds.len())], &bytes);
     }
     let least = count / 50;
-    assert!(answered > least && forwarded > least && rejected > least, "{answered} {forwarded} {rejected}");
-}
-
-fn check_answer(query: &[u8], answer: &[u8]) {
-    assert!((12..=1232).contains(&answer.len()), "{query:x?}");
-    let message = Message::from_vec(answer).unwrap_or_else(|error| panic!("{error}: {query:x?} {answer:x?}"));
-    assert_eq!(message.metadata.message_type, MessageType::Response);
-    assert_eq!(message.to_vec().expect("a message"), answer, "{query:x?}");
-    assert_eq!(answer[..2], query[..2]);
-    let question = &message.queries[0];
-    assert!(message.answers.iter().all(|record| record.name == question.name && record.ttl == 0));
-    assert!(message.authorities.is_empty() && message.additionals.is_empty());
-    // The question comes back as it was, byte for byte.
-    let length = 12 + question.name.iter().map(|label| label.len() + 1).sum::<usize>() + 1 + 4;
-    assert_eq!(answer[12..length], query[12..length]);
+    let is_often = |outcome: Outcome| counts[outcome as usize] > least;
+    let all = [Outcome::Answered, Outcome::Forwarded, Outcome::Rejected];
+    assert!(all.into_iter().all(is_often), "{counts:?}");
 }
 
 #[test]
