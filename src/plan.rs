@@ -77,8 +77,8 @@ pub(crate) use changes::{Changes, EnvChanges, Updated, adopt_env, adopt_rlimits}
 pub(crate) use clone::{MemberClone, member_clone, pod_clone};
 pub(crate) use config::{
     Attached, Cgroup, CgroupMode, CgroupNamespace, ContainerAccounts, ContainerConfig, Device, DeviceValue, ExitPolicy,
-    ImageSource, InitContainer, Ipc, Limits, LogDriver, Membership, Mount, MountKind, Personality, PodSettings, Rlimit,
-    RootDirectory, Seccomp, SystemPaths, Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
+    ImageSource, InitContainer, Ipc, Limits, LogDriver, Membership, Mount, MountKind, NO_TIMEOUT, Personality,
+    PodSettings, Rlimit, RootDirectory, Seccomp, SystemPaths, Throttle, UpdatedHealth, UserNamespace, VolumeSettings,
 };
 pub(crate) use connection::{ConnectRequest, NetworkChange};
 pub(crate) use error::Error;

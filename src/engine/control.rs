@@ -24,7 +24,7 @@ pub(crate) struct Stop {
     pub(crate) timeout: Option<u32>,
 }
 
-/// Stops containers, all at the same time. A selection of many means the running ones.
+/// Stops containers, all at the same time. A selection of many means the running ones; one of all has the pods, too.
 pub(crate) fn stop(
     context: &Context,
     selection: &Selection,
@@ -56,7 +56,7 @@ pub(crate) fn stop(
     })
 }
 
-/// Sends a signal to the programs of containers. `all` means the running ones.
+/// Sends a signal to the programs of containers. `all` means the running ones, and SIGKILL then ends the pods, too.
 pub(crate) fn kill(
     context: &Context,
     selection: &Selection,
@@ -74,7 +74,8 @@ pub(crate) fn kill(
     })
 }
 
-/// Freezes all processes of containers, all at the same time. A selection of many means the running ones.
+/// Freezes all processes of containers, all at the same time. A selection of many means the running ones; one of all
+/// has the pods, too.
 pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
     let begin = |container: Container| {
         let is_skipped = selection.is_of_many() && container.status != Status::Running;
@@ -85,7 +86,8 @@ pub(crate) fn pause(context: &Context, selection: &Selection, observer: &mut dyn
     pods::each_of_all(context, store, selection, observer, |pod| pods::pause_process(store, pod))
 }
 
-/// Thaws all processes of containers, all at the same time. A selection of many means the paused ones.
+/// Thaws all processes of containers, all at the same time. A selection of many means the paused ones; one of all has
+/// the pods, too.
 pub(crate) fn unpause(context: &Context, selection: &Selection, observer: &mut dyn Observer) -> Result<(), Report> {
     let begin = |container: Container| {
         let is_skipped = selection.is_of_many() && container.status != Status::Paused;

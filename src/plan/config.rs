@@ -21,6 +21,9 @@ use crate::types::{
     Account, ContainerId, Digest, IdMaps, Joined, Link, Name, NamespaceKind, Network, PortMapping, Signal, host_path,
 };
 
+/// The seconds before SIGKILL if there is none: 136 years. Source: podman.
+pub(crate) const NO_TIMEOUT: u32 = u32::MAX;
+
 /// Everything that was resolved when the container was created. All fields are complete: nothing is
 /// looked up again in the image, in `rc.toml` or in the environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,7 +188,7 @@ pub(crate) struct ContainerConfig {
     pub(crate) volumes_from: Vec<String>,
     /// What `stop` sends.
     pub(crate) stop_signal: Signal,
-    /// Seconds `stop` waits before SIGKILL.
+    /// Seconds `stop` waits before SIGKILL; [`NO_TIMEOUT`]: as long as it takes.
     pub(crate) stop_timeout: u32,
     /// Where the output goes.
     pub(crate) log_driver: LogDriver,

@@ -4,7 +4,7 @@ use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 
 use super::human;
-use crate::plan::{ContainerConfig, Healthcheck, Owners, Seccomp, SecretForm};
+use crate::plan::{ContainerConfig, Healthcheck, NO_TIMEOUT, Owners, Seccomp, SecretForm};
 use crate::types::{PortMapping, StorageDriver};
 
 /// Everything that the view shows.
@@ -111,7 +111,11 @@ impl Explained<'_> {
         let health = config.healthcheck.as_ref().map(|health: &Healthcheck| health.check.test.join(" "));
         health.into_iter().for_each(|check| add("health check", check));
         add("restart", config.restart.as_str().to_owned());
-        add("stop", format!("{}, SIGKILL after {} s", config.stop_signal, config.stop_timeout));
+        let then = match config.stop_timeout {
+            NO_TIMEOUT => "no SIGKILL".to_owned(),
+            seconds => format!("SIGKILL after {seconds} s"),
+        };
+        add("stop", format!("{}, {then}", config.stop_signal));
         add("at its end", if config.auto_remove { "removed" } else { "kept" }.to_owned());
         lines
     }

@@ -220,11 +220,9 @@ fn a_container_with_id_maps_of_its_own_is_connected() {
 
 #[test]
 fn an_init_that_is_hidden_while_it_changes_its_ids_is_connected() {
-    require!(program "strace");
     // Its root is another ID than the user's.
-    if Set::current() != Set::Full {
-        return;
-    }
+    only!(Full);
+    require!(program "strace");
     let lab = lab(&[]);
     // newuidmap is not needed as long as it runs: a traced program gains no rights.
     start(&lab, "one", &["app"]);

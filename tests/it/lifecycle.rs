@@ -224,6 +224,12 @@ fn a_stop_without_a_timeout_kills_nobody() {
     }
     let refused = lab.rc(["stop", "-t", "-2", "slow"]).run().exits(125);
     assert!(refused.stderr().contains("--time"), "{refused}");
+    for line in ["restart --all", "pod stop --all", "pod rm -f --all", "network rm -f none", "volume rm -f none"] {
+        lab.rc(line.split(' ')).args(["--time", "-1"]).run().succeeds();
+    }
+    let explain = ["run", "--explain", "--stop-timeout", "-1", "--network", "none", "payload", "/payload"];
+    let explained = lab.rc(explain).run().exits(0).stdout();
+    assert!(explained.contains("SIGTERM, no SIGKILL"), "{explained}");
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use crate::engine::{self, Context, Selection, Stop};
+use crate::plan::NO_TIMEOUT;
 use crate::types::{Report, Signal};
 
 /// Containers, one by one.
@@ -91,9 +92,9 @@ impl From<PauseArgs> for Selection {
     }
 }
 
-/// Reads the seconds before SIGKILL. -1 is as long as it takes: 136 years.
+/// Reads the seconds before SIGKILL; -1 is as long as it takes.
 pub(crate) fn stop_timeout(text: &str) -> Result<u32, ParseIntError> {
-    if text == "-1" { Ok(u32::MAX) } else { text.parse() }
+    if text == "-1" { Ok(NO_TIMEOUT) } else { text.parse() }
 }
 
 /// How `stop` and `restart` stop a container.

@@ -1,7 +1,7 @@
 //! The process of a pod, which keeps its namespaces.
 
 use super::super::happened;
-use crate::container::{self, Container};
+use crate::container::{self, Asked, Container};
 use crate::monitor::Status;
 use crate::storage::Store;
 use crate::types::{Report, Signal};
@@ -28,20 +28,24 @@ pub(in super::super) fn kill_process(store: &Store, pod: &Container) -> Result<b
 
 /// Freezes the process of a pod. Returns whether it ran.
 pub(in super::super) fn pause_process(store: &Store, pod: &Container) -> Result<bool, Report> {
-    if pod.status != Status::Running {
-        return Ok(false);
-    }
-    container::pause(pod)?.finish()?;
-    happened::to_container(store, &pod.config, "pause");
-    Ok(true)
+    switch_process(store, pod, (Status::Running, "pause"), container::pause)
 }
 
 /// Thaws the process of a pod. Returns whether it was frozen.
 pub(in super::super) fn unpause_process(store: &Store, pod: &Container) -> Result<bool, Report> {
-    if pod.status != Status::Paused {
+    switch_process(store, pod, (Status::Paused, "unpause"), container::unpause)
+}
+
+fn switch_process(
+    store: &Store,
+    pod: &Container,
+    (from, action): (Status, &str),
+    ask: impl FnOnce(&Container) -> Result<Asked, container::Error>,
+) -> Result<bool, Report> {
+    if pod.status != from {
         return Ok(false);
     }
-    container::unpause(pod)?.finish()?;
-    happened::to_container(store, &pod.config, "unpause");
+    ask(pod)?.finish()?;
+    happened::to_container(store, &pod.config, action);
     Ok(true)
 }
